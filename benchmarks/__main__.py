@@ -60,7 +60,7 @@ def find_benchmarks() -> list[str]:
 
 
 def request_reason(name: str) -> str | None:
-    """Returns why a benchmark runs only if it is named, without importing the module; None if it always runs."""
+    """Returns why a benchmark runs only if it is named, or None if it always runs; does not import the module."""
     for node in ast.parse((Path(__file__).parent / f"{name}.py").read_text()).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue

@@ -1,4 +1,4 @@
-"""The processor time of the audit compared with decoding and imagededup, and that of its near-duplicate search."""
+"""The processor time of the audit, compared with decoding and with imagededup, and of its near-duplicate search."""
 
 import hashlib
 import io
@@ -18,11 +18,11 @@ from components.preprocess.image_statistics import measure as measure_photo
 
 SIZE = (224, 224)
 SEARCHES = ((10_000, 1.0), (100_000, 10.0), (1_000_000, 150.0))
-"""(number of hashes, allowed seconds): the limits allow 10 to 15 times as long for ten times as many hashes."""
+"""(number of hashes, allowed seconds): ten times as many hashes may take 10 to 15 times as long."""
 
 
 def measure() -> list[Row]:
-    """Times the audit without decoding, decoding plus audit for three photo sizes, and the near-duplicate search."""
+    """Times the audit and its hashing without decoding, the audit with decoding, and the near-duplicate search."""
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     middle = [jpeg(1200, 1600, seed) for seed in range(8)]
@@ -61,7 +61,7 @@ def _overhead(photos: Sequence[bytes]) -> Row:
 
 
 def _hash_rate(photos: Sequence[bytes]) -> Row:
-    """Times our hashing alone: preparation decodes the photos anyway, but imagededup must decode them again."""
+    """Times our hashing without decoding, which preparation does anyway; imagededup must decode the photos again."""
     decoded_photos = [decode(data, SIZE) for data in photos]
 
     def run_ours() -> None:

@@ -52,7 +52,7 @@ def measure() -> list[Row]:
 
 
 def smooth_photos() -> np.ndarray:
-    """Draws pictures of random color blocks of 16 × 16 px: uint8 (64, 224, 224, 3)."""
+    """Draws pictures that consist of 16 × 16 px blocks in random colors: uint8 (64, 224, 224, 3)."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (NUM_PHOTOS, 14, 14, 3), dtype=np.uint8)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)

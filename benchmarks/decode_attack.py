@@ -56,7 +56,7 @@ def make_png(mode: str, side: int) -> bytes:
 def compare_under_attack(
     name: str, photo: bytes, load: Load, idle_answers: list[tuple[int, float]], folder: str, url: str
 ) -> list[Row]:
-    """Compares the attacked service with the idle service: p99 latency and failures of normal photos, peak memory."""
+    """Measures the service under attack: the latency of normal photos compared with idle, failures, and peak memory."""
     with attack(url, photo), peak_memory(functools.partial(memory_mb, Path(folder))) as peak:
         attacked_answers = ask_often(load)
     ours, baseline = (
@@ -85,7 +85,7 @@ def compare_under_attack(
 
 
 def ask_often(load: Load) -> list[tuple[int, float]]:
-    """Sends many photos one after another; returns the status and the seconds of each request."""
+    """Sends many photos one after another; returns the status and the duration of each request, in seconds."""
     answers = []
     for _ in range(NUM_HONEST):
         answers.append(load.ask())

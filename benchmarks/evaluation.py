@@ -1,4 +1,4 @@
-"""The complete evaluation of a MobileNetV2, including the report, on as many photos as the clothing data set has."""
+"""The complete evaluation of a MobileNetV2, with its report, on as many held-out photos as the clothing data has."""
 
 import importlib
 import logging
@@ -17,7 +17,7 @@ from components.contract.system.atomic_files import write_json
 
 SIDE, NUM_CLASSES, FEATURES = 224, 10, 1280
 NUM_PHOTOS: dict[SplitName, int] = {"train": 500, "validation": 341, "test": 372}
-"""The number of photos in each split; of the training photos, only as many as the evaluation uses."""
+"""The number of photos in each split; for train, only as many as the evaluation uses."""
 NUM_PICTURES = 40
 ALLOWED_SECONDS = 30.0
 IMPORTED = ("matplotlib.figure", "mlflow", "pyarrow.parquet", "reportlab.platypus", "scipy.stats", "sklearn.metrics")

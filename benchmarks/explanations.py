@@ -1,4 +1,4 @@
-"""Explanation maps of 64 photos, compared with the forward pass that they are computed from, at MobileNetV2's sizes."""
+"""Explanation maps for 64 photos, compared with the forward pass that precedes them, at MobileNetV2's sizes."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ LIMIT = 3.0
 
 
 def measure() -> list[Row]:
-    """Uses a network with a single convolution; a real network takes much longer, so its ratio is lower."""
+    """Uses a network with one convolution; a real network's forward pass takes longer, so its ratio is lower."""
     from openvino import opset13 as ops
 
     rng = np.random.default_rng(0)

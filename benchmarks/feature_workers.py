@@ -56,7 +56,7 @@ print(num_portions * portion, start, time.monotonic(), time.process_time() - sta
 
 @dataclass(frozen=True)
 class Pace:
-    """The total speed of the workers in one measurement."""
+    """The combined speed of all workers in one measurement, and their cost."""
 
     photos_per_second: float
     seconds_per_photo: float
@@ -64,7 +64,7 @@ class Pace:
 
 
 def measure() -> list[Row]:
-    """Measures the rate, and the processor seconds, which do not depend on what else the machine does."""
+    """Measures the photos per second, and the processor time, which does not depend on other programs."""
     if num_cores() < 2:
         raise SkipError("it needs two cores")
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -95,7 +95,7 @@ def measure() -> list[Row]:
 
 
 def _run(dataset_dir: Path, cores: list[int], name: str) -> Pace:
-    """Runs one worker on each core; they all compute at the same time, and their startup is not timed."""
+    """Runs one worker on each core; all workers compute at the same time, and their startup is not timed."""
     weights = shared_dir() / WEIGHTS
     environment = os.environ | {"DARKROOM_CACHE": str(dataset_dir / name)}
     workers = []

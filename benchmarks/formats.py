@@ -35,7 +35,7 @@ NUM_TIMED: Final = 50
 
 
 def measure() -> list[Row]:
-    """Prints the table for docs/serving.md; returns a row for the largest probability difference of float32 exports."""
+    """Prints the table for docs/serving.md; returns a row for the float32 exports' largest probability difference."""
     photos_dir, weights = find_photos_and_weights()
     upload = weights.with_name(UPLOAD)
     if not upload.is_file():
@@ -76,7 +76,7 @@ def copy_photos(source: Path, target: Path) -> None:
 
 
 def train_networks(folder: Path, weights: Path, upload: Path) -> dict[str, Path]:
-    """Trains the three networks; returns the folders of their runs."""
+    """Trains the three networks; returns the folder of each run, by the title of its network."""
     import darkroom
 
     models: dict[str, dict[str, Any]] = {
@@ -92,7 +92,7 @@ def train_networks(folder: Path, weights: Path, upload: Path) -> dict[str, Path]
 
 
 def measure_network(title: str, run_dir: Path, target_dir: Path) -> list[float]:
-    """Exports a model to each format and prints a table row; returns the probability difference of float32 exports."""
+    """Exports a model to each format and prints table rows; returns the float32 exports' probability differences."""
     from components.contract.artifacts.exported_model import FORMATS
     from components.train.export.formats.export import export_model
 

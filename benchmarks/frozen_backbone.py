@@ -22,14 +22,14 @@ NUM_CLASSES = 10
 BATCH_SIZE = 32
 NUM_VALIDATION = 32
 NUM_PLAIN = 192
-"""The number of photos per epoch of plain `fit`, whose time is scaled up to NUM_PHOTOS."""
+"""The number of photos on which plain `fit` is timed; the time of its epochs is scaled up to NUM_PHOTOS."""
 ROUNDS = 2
 
 
 def measure() -> list[Row]:
     """Measures the epochs after the first, which includes compilation; random weights are as fast as trained ones.
 
-    The baseline, plain_fit.py, runs in separate processes, in turn with Darkroom.
+    The baseline, plain_fit.py, runs in separate processes, alternating with Darkroom.
     """
     from components.train.tensorflow.start import start_tensorflow
 
@@ -76,7 +76,7 @@ def _against_plain(dataset_dir: Path, *, trainable: str, epochs: int, descriptio
 
 
 def _our_epochs(dataset_dir: Path, trainable: str, epochs: int) -> list[float]:
-    """Returns the seconds of each epoch except the first, without the time for its few validation photos."""
+    """Returns the seconds of each epoch except the first, excluding the time for validation."""
     from components.contract.params.training import TrainParams
 
     params = TrainParams(
@@ -108,7 +108,7 @@ def _plain_epoch(folder: Path, first_trained: str) -> float:
 
 
 def write_dataset(dataset_dir: Path, num_photos: int = NUM_PHOTOS) -> tuple[np.ndarray, np.ndarray]:
-    """Writes a prepared data set of random photos; also returns them: uint8 (n, 224, 224, 3) and int32 (n,)."""
+    """Writes a data set of random photos; returns the photos, uint8 (n, 224, 224, 3), and the labels, int32 (n,)."""
     from components.contract.artifacts.dataset import DatasetInfo, Source, write_shard
     from components.contract.system.atomic_files import write_json
 

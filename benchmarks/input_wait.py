@@ -20,7 +20,7 @@ TRAININGS = (
     ("from block_13_expand", "MobileNetV2 from block 13 on", 256, 4),
     ("head", "the head of MobileNetV2", 1024, 40),
 )
-"""The trained layers, their description, the number of photos and the number of epochs."""
+"""For each training: the trained layers, their description, the number of photos and the number of epochs."""
 
 
 def measure() -> list[Row]:

@@ -28,11 +28,11 @@ STUDENT: Final = 2.776
 """The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Chooses NUM_PER_ROUND unlabeled photos by the model's confidence and their features; returns their indices."""
+"""Chooses NUM_PER_ROUND unlabeled photos, given the model's confidence and the features; returns their indices."""
 
 
 def measure() -> list[Row]:
-    """Measures how many labels of chosen photos reach the same accuracy as NUM_LABELS labels of random photos."""
+    """Measures how many chosen photos must be labeled to reach the accuracy of NUM_LABELS random photos."""
     features, labels = compute_features()
     curves = {name: draw_curves(features, labels, strategy) for name, strategy in STRATEGIES.items()}
     print_curves(curves)
@@ -106,7 +106,7 @@ def draw_at_random(confidence: np.ndarray, _features: np.ndarray, rng: np.random
 
 
 def choose_next(confidence: np.ndarray, features: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
-    """Chooses photos as `darkroom data next` does, but without familiarity and feedback."""
+    """Chooses photos as `darkroom data next` does, but ignores familiarity and feedback."""
     weights = weigh(confidence, [None] * len(confidence), np.zeros(len(confidence), bool))
     return np.array(choose(weights, features, NUM_PER_ROUND))
 

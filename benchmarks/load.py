@@ -102,12 +102,12 @@ class Load:
                 return response.status, time.perf_counter() - start_time
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if not (is_kept and isinstance(error, ConnectionError)):  # else retry: the server closed it while idle
+                if not (is_kept and isinstance(error, ConnectionError)):  # else retry: the idle connection was closed
                     break
         return 0, time.perf_counter() - start_time
 
     def capacity(self, seconds: float = CAPACITY_SECONDS) -> float:
-        """Measures the requests per second that clients achieve if each sends its next request immediately."""
+        """Measures the requests per second when each client sends its next request right after an answer."""
         start_time = time.monotonic()
         end = start_time + seconds
 
@@ -133,7 +133,7 @@ class Load:
         return {"statuses": [float(status) for status, _ in answers], "seconds": [spent for _, spent in answers]}
 
     def recovery(self, steady_seconds: float) -> float:
-        """Measures the seconds until a request takes at most twice the time under steady load."""
+        """Measures the seconds until a request takes at most twice as long as under steady load."""
         start_time = time.monotonic()
         while time.monotonic() - start_time < 6 * RECOVERY_SECONDS:
             status, seconds = self.ask()

@@ -12,7 +12,7 @@ NUM_PHOTOS = 10_000
 NUM_CLASSES = 10
 RESAMPLES = 1000
 TIMED_RESAMPLES = 4
-"""The number of resamples for which the loop is timed; all would take too long, and each takes the same time."""
+"""The number of resamples for which the loop is timed; timing all would take too long, and each takes the same time."""
 LIMIT_SECONDS = 2.0
 
 

@@ -51,7 +51,7 @@ class Case:
         name: the name of the page in the claims.
         path: the path after the address of the server.
         ready: JavaScript that is true as soon as the page can be used.
-        max_code_bytes: the limit on its compressed code; None for no limit.
+        max_code_bytes: the limit on the compressed size of the page's code; None for no limit.
     """
 
     name: str
@@ -102,7 +102,7 @@ def run_cases(run_id: str, job_id: str) -> list[Case]:
 
 
 def choose(url: str, photos: Path) -> int:
-    """Chooses the photos in the studio; returns the revision of its draft."""
+    """Chooses the photos in the studio; returns the new revision of the draft."""
     revision: int = ask(url, "api/draft")["revision"]
     changed: int = ask(url, "api/data/choose", {"uri": str(photos), "revision": revision})["revision"]
     return changed
@@ -122,7 +122,7 @@ def train(url: str, work_dir: Path) -> tuple[str, str]:
 
 
 def measure_pages(url: str, folder: Path, cases: list[Case], line: str) -> list[Row]:
-    """Measures some pages of a server; `line` is the path of the line of JSON."""
+    """Measures some pages of a server; `line` is the path of the baseline, a line of JSON."""
     baseline = Case("a line of JSON", line, "document.readyState === 'complete'")
     visits: dict[Case, list[Visit]] = {case: [] for case in (baseline, *cases)}
 

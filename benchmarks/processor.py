@@ -1,6 +1,6 @@
 """Compares choices made in the training loop with their alternatives, with oneDNN off and on, on one and two threads.
 
-Each training run has a process of its own: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
+Each training run has a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
 epoch except the first.
 """
 
@@ -27,7 +27,7 @@ CHOICES = {
     "glibc": ("freed memory kept", "glibc's own settings", ">= 0.95"),
     "bfloat16": ("float32", "bfloat16", ">= 0.9"),
 }
-"""For each choice: ours, the alternative, and the target for the ratio of the alternative's time to ours."""
+"""For each choice: our option, the alternative, and the target for the alternative's time divided by ours."""
 
 
 def measure() -> list[Row]:

@@ -68,7 +68,7 @@ def measure() -> list[Row]:
 
 @contextlib.contextmanager
 def run_app(module: str, **settings: str) -> Iterator[str]:
-    """Runs an app in this folder with uvicorn and these environment variables; yields its URL."""
+    """Runs an app in this folder with uvicorn, with `settings` as environment variables; yields its URL."""
     host, port = free_address("127.0.0.1", None)
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.{module}:app", "--host", host, "--port", str(port)]
     with subprocess.Popen(

@@ -20,7 +20,7 @@ LATENCY_SECONDS = 0.02
 NUM_BYTES = 192 * 2**20
 """About the size of the features of 1,500 photos."""
 LINKS = ((100e6, ">= 0.5"), (500e6, ">= 0.1"))
-"""(the link's speed in bytes per second, the target for the share of it that the store reaches)."""
+"""(speed of the link in bytes per second, target for the fraction of this speed that the store reaches)."""
 
 
 class SlowSystem:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRIALS, EPOCHS = 20, 20
 SIDE = 224
 NUM_PHOTOS = 1024
-"""The number of training photos, small so that `make bench` stays short; with more photos, the cache saves more."""
+"""The number of training photos, small so that `make bench` stays short; more photos would gain more from the cache."""
 PLAIN_PHOTOS = 512
 """The number of photos in a timed epoch without the cache; the time is scaled up."""
 EARLY, LATE = 2, TRIALS
@@ -102,7 +102,7 @@ def measure() -> list[Row]:
 
 
 def shared_dir() -> Path:
-    """Returns the folder of real photos and weights, which need not exist."""
+    """Returns the folder with the real photos and the weights; the folder need not exist."""
     return Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[1] / "shared"))
 
 
@@ -110,7 +110,7 @@ def find_photos_and_weights() -> tuple[Path, Path]:
     """Finds the photos and the weights.
 
     Raises:
-        SkipError: they are missing.
+        SkipError: the photos or the weights are missing.
     """
     shared = shared_dir()
     photos = shared / "data" / "clothing-dataset-small"
@@ -170,7 +170,7 @@ def reduce_training(photographs: "Photographs") -> "Photographs":
 
 
 def pick_rows(num: int) -> "np.ndarray":
-    """Draws the rows of the training photos for the benchmark: int64 (NUM_PHOTOS,)."""
+    """Draws which training photos the benchmark uses; returns their row numbers: int64 (NUM_PHOTOS,)."""
     import numpy as np
 
     return np.random.default_rng(0).permutation(num)[:NUM_PHOTOS]

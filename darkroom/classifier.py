@@ -28,7 +28,7 @@ class Classifier:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes, in the order of their labels."""
+        """The class names, in the order of the model's outputs."""
         return self._served.facts.class_names
 
     @property
@@ -70,7 +70,7 @@ def load(source: str | os.PathLike[str]) -> Classifier:
 
     Args:
         source: a `Run`, a run id, `latest`, the folder of a run, of a bento or of a model bundle, or a registered
-            model as `name@champion` (or another alias, or a version, after the @).
+            model: its name, an @, and an alias or a version, such as `name@champion`.
 
     Raises:
         ArtifactError: the model does not exist, or is damaged.

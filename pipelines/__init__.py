@@ -1,1 +1,1 @@
-"""The DAG of the training pipeline, the ways to run it, and the command line."""
+"""The DAG of the training pipeline, the runners that execute it, and the command line."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKED_DIRS: Final = ("", "src", "bento/src", "bento/bento/src")
-"""Where service.json can be: in the source of a bento, in a bento, in deploy's folder, in a run or in a package."""
+"""Where service.json is, relative to a bento's source folder, a bento, deploy's folder, and a run or a package."""
 
 
 def load_classifier(source: str | Path) -> Classifier:
@@ -104,7 +104,7 @@ def _fetch(version: "ModelVersion", folder: Path) -> None:
     source = str(version.source).rstrip("/")
     model_uri = f"{source}/data/model"
     calibration_uri, facts_name = model_uri, "service.json"
-    if not _list_files(model_uri):  # an older version, whose source is the bundle
+    if not _list_files(model_uri):  # a version registered by an older Darkroom: its source is the bundle
         model_uri, calibration_uri, facts_name = source, f"runs:/{version.run_id}/evaluation", "bundle.json"
     uris = [f"{model_uri}/{facts_name}", *(f"{model_uri}/export/{name}" for name in EXPORT_FILES)]
     if _list_files(calibration_uri).issuperset(CALIBRATION_FILES):

@@ -57,7 +57,7 @@ def find_learning_rate(
 def _resolve(
     dataset_dir: Path, params: Path | None, settings: Iterable[str], show: Callable[[Resolution], None]
 ) -> Iterator[tuple[Path, "TrainParams"]]:
-    """Resolves the params of train for a prepared data set."""
+    """Resolves the params of train for a prepared data set; yields the data set and these params."""
     from components.train.network.initial_model import inspect_model
 
     path = params or Path("params.yaml")

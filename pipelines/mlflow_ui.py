@@ -45,7 +45,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
         require_store()
     address = f"http://{host}:{port}/{_start_route(uri)}"
     print(f"MLflow UI: {address} (stop it with Ctrl-C)", flush=True)  # noqa: T201 - the output of the command
-    # The address of the store may contain a password, and every user of this machine can see a process's arguments.
+    # Not arguments: the store's address may contain a password, and every user of this machine can see arguments.
     environment = launcher.environment() | {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_BACKEND_STORE_URI": uri,
@@ -58,7 +58,7 @@ def serve_ui(host: str, port: int) -> NoReturn:
 
 
 def _start_route(uri: str) -> str:
-    """The page at which the UI opens: the experiment of the newest run, or the list of experiments."""
+    """The route at which the UI opens: the experiment of the newest run or, without runs, the list of experiments."""
     from mlflow import MlflowClient
 
     try:

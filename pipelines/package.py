@@ -46,7 +46,7 @@ def package(name: str, weights: str, output_dir: Path) -> ServiceFacts:
 
 
 def _ask(folder: Path, bundle: BundleInfo) -> float:
-    """Returns the largest difference between the probabilities of the service and the graph, on generated photos."""
+    """Returns the largest difference between the service's and the graph's probabilities for generated photos."""
     from PIL import Image
 
     from components.contract.image.decode import decode

@@ -1,4 +1,4 @@
-"""The options for photos and params on a command line, and the resulting params.
+"""Defines the command-line options for photos and params, and reads the params that they set.
 
 The `darkroom` command uses these options; the studio uses them to parse a command that a user pastes.
 """
@@ -75,7 +75,7 @@ def run_options(function: Function) -> Function:
 
 
 def with_shortcuts(settings: tuple[str, ...], preset: str | None, minutes: float | None) -> tuple[str, ...]:
-    """The settings of a command line, including those of --preset and --minutes."""
+    """Adds the settings that --preset and --minutes stand for to those of --set."""
     values = {"preset": preset, "minutes": minutes}
     return (*settings, *(f"train.{key}={value}" for key, value in values.items() if value is not None))
 

@@ -30,7 +30,7 @@ def serve_run(
         host: the address to listen on.
         port: the port to listen on.
         api_key_file: a file with the API key that requests must contain.
-        allowed_origins: the origins of web pages that can send requests.
+        allowed_origins: the additional origins whose web pages can send requests.
         prediction_log: the folder for summaries of the answers; None for no log.
         log_share: the fraction of the answers to log, from 0 to 1.
 

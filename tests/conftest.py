@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# A shell may start the tests with SIGINT ignored; without this line, the programs that they start would ignore it, too.
+# A shell may start the tests with SIGINT ignored; without this line, programs that tests start would ignore it, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORKER_BYTES = 4 * 2**30
@@ -18,7 +18,7 @@ WORKER_BYTES = 4 * 2**30
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than CPUs, if there is enough memory: tests often wait for servers and other programs."""
+    """One more worker than there are CPUs, if memory allows: tests often wait for servers and other programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min((os.cpu_count() or 1) + 1, memory // WORKER_BYTES))
 
@@ -36,7 +36,7 @@ OURS = (
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hides the caller's runs, the caches of other tests and the store that a step chose in another test."""
+    """Hides the caller's settings, the caches of other tests, and the store that a step chose in another test."""
     monkeypatch.setenv("DARKROOM_CACHE", str(tmp_path_factory.mktemp("cache")))
     _forget_runs()
     yield
@@ -52,7 +52,7 @@ def _forget_runs() -> None:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with MLflow's tables. Creating them takes seconds, so it is done once."""
+    """A SQLite store with MLflow's tables, which are created only once, because creating them is slow."""
     from mlflow import MlflowClient
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -76,7 +76,7 @@ def mlflow_store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Real photos and weights for measurements, beside the repository; without them, tests are skipped."""
+    """A folder with real photos and weights, by default beside the repository; without it, the test is skipped."""
     path = Path(os.environ.get("DARKROOM_SHARED", Path(__file__).parents[2] / "shared"))
     if not (path / "data" / "clothing-dataset-small").is_dir():
         pytest.skip(f"no real photos in {path}: set DARKROOM_SHARED to a folder that contains data/ and weights/")

@@ -1,1 +1,1 @@
-"""The contract between the steps, and the only code that they share."""
+"""The contract between the steps: the only code that they share."""

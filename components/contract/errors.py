@@ -21,7 +21,7 @@ class ParamsError(DarkroomError):
 
 
 class DataError(DarkroomError):
-    """The photos cannot be used: there are none, too few, or all are of one class."""
+    """The photos cannot be used: there are none or too few, or all are of one class."""
 
 
 class ArchiveError(DataError):

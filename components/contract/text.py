@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories: control, format (such as bidirectional overrides), surrogate, line and paragraph separator."""
+"""The Unicode categories of harmful characters: control, format (such as bidirectional overrides), surrogate, and line
+and paragraph separators."""
 INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks that are invisible: with them, two different names can look the same."""
 NO_CHARACTERS: Final = frozenset(chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
@@ -22,11 +23,11 @@ NO_CHARACTERS: Final = frozenset(chr(plane + end) for plane in range(0, 0x110000
 JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width joiners: needed in Indic scripts, in Persian and in emoji, but invisible between other characters."""
 FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-"""The beginning of a cell that a spreadsheet reads as a formula (OWASP, CSV injection), or that `csv_cell` escaped."""
+"""Matches a cell that a spreadsheet reads as a formula (see OWASP on CSV injection), or that `csv_cell` has escaped."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""The text with all harmful characters escaped, as in `\x1b[31m`; escaping it again changes nothing.
+    r"""The text with all harmful characters escaped, as in `\x1b[31m`; escaping the result again changes nothing.
 
     Args:
         text: the text, which may contain lone surrogates, as file names that are not UTF-8 do.
@@ -42,7 +43,7 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a path or an argument is valid UTF-8, so that files and databases can store it."""
+    """Whether text such as a path is valid UTF-8; only then can files and databases store it."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -121,7 +122,7 @@ def _is_harmful(text: str, place: int) -> bool:
 
 
 def _is_joined(char: str) -> bool:
-    """Whether a joiner has a meaning next to this character, such as an emoji, its modifier, or an Indic letter."""
+    """Whether a joiner has a meaning next to this character; true for emoji, emoji modifiers and Indic letters."""
     if ord(char) < 0x0590:  # Latin, Greek, Cyrillic, Armenian
         return False
     return unicodedata.category(char) in ("So", "Sk", "Lo", "Mn", "Mc")

@@ -115,7 +115,7 @@ def _walk(
 ) -> tuple[list[type[BaseModel]], list[int | str]]:
     """The models along the path of an error, and the keys that the user wrote, without pydantic's union tags.
 
-    In a union member with the tag DICT, the next key is one that the user chose.
+    The key that follows the tag DICT is one that the user chose.
     """
     owners: list[type[BaseModel]] = []
     keys: list[int | str] = []

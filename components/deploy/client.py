@@ -170,7 +170,7 @@ class Client:
 
         is_kept = self._connection.sock is not None
         try:
-            # A service may reject a body before it is complete; the answer contains the reason.
+            # A service may reject a body before it has received all of it; its answer contains the reason.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._connection.request("POST", self._path + path, body, dict(headers))
             response = self._connection.getresponse()
@@ -232,7 +232,7 @@ def _read(photo: Photo) -> bytes:
 
 
 def _group(photos: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Groups photos into requests, each with a limited number of photos and bytes; yields at least one group."""
+    """Groups photos into requests of limited size; yields a single, empty group if there are no photos."""
     group: list[bytes] = []
     for photo in photos:
         if group and (len(group) == MAX_PHOTOS or sum(map(len, group)) + len(photo) > MAX_BYTES):

@@ -23,8 +23,8 @@ PHOTOS_PER_REQUEST = 16
 BYTES_PER_REQUEST = 32 * 2**20
 MAX_PHOTO_BYTES = MAX_BODY_BYTES - 2**20
 LARGE_IMAGE_SIZE = (1024, 1024)
-"""The image size for which the decoding cost is estimated. It is larger than the input of most models, because large
-JPEGs are scaled down during decoding, so a smaller size would underestimate the cost."""
+"""The image size for which the decoding cost is estimated. It is larger than the input of most models, so that the
+cost is not underestimated: the smaller the size, the more a large JPEG is scaled down during decoding."""
 NUM_TIMED = 50
 NUM_WARM = 3
 
@@ -69,7 +69,7 @@ def read_expected(evaluation_dir: Path) -> dict[str, ExpectedPrediction]:
 
 
 def golden_photos(dataset_dir: Path) -> list[Path]:
-    """The golden photos that the service accepts; photos that exceed its limits are logged.
+    """The golden photos that the service accepts; photos that exceed its limits are logged and left out.
 
     Raises:
         ArtifactError: there are no such photos.
@@ -117,7 +117,7 @@ def check_parity(
         The largest difference between the service's probability of a class and evaluation's.
 
     Raises:
-        ServiceError: an answer differs from evaluation's prediction; the message contains the photo and both values.
+        ServiceError: an answer differs from evaluation's prediction; the message contains the path and both values.
         ArtifactError: evaluation has no prediction for a photo.
     """
     largest = 0.0
@@ -149,7 +149,7 @@ def group_photos(photos: Sequence[Path]) -> Iterator[list[Path]]:
 def compare_answer(
     path: Path, answer: Prediction | Failure, expected: ExpectedPrediction, class_names: Sequence[str]
 ) -> float:
-    """The largest difference between a probability in the service's answer and in the evaluation.
+    """The largest difference between the service's probability of a class and evaluation's, for one photo.
 
     Raises:
         ServiceError: the difference is larger than TOLERANCE, the label differs, or the service rejects the photo.

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 32
 COLUMNS = ("path", "label", "confidence", "abstained", "unfamiliar", "error")
 MAX_DECODE_BYTES: Final = 2**30
-"""The memory for photos that are decoded at the same time; a photo that needs more is decoded alone."""
+"""The maximum memory for photos that are decoded at the same time; a photo that needs more is decoded alone."""
 
 
 class FaultRow(TypedDict):

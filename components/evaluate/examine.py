@@ -36,7 +36,7 @@ class Examination:
         scored: the calibrated predictions for the validation and test photos.
         label_errors: photos with doubtful labels, the most doubtful first.
         outliers: photos unlike all others, the farthest first.
-        embedding_map: a map of the photos of all splits; None if there are too few photos, or no
+        embedding_map: a map of photos from all splits; None if there are too few photos, or no
             training photos are searched.
     """
 
@@ -154,7 +154,7 @@ def _cross_validate_features(
 
 @dataclass(frozen=True)
 class _DataSearch:
-    """The results of searching the photos of all splits.
+    """The results of searching the photos in all splits.
 
     Attributes:
         num_photos: the number of photos searched; 0 if no training photos were searched.
@@ -173,7 +173,7 @@ def _search_data(
     num_classes: int,
     params: EvaluateParams,
 ) -> _DataSearch:
-    """Searches the photos of all splits for doubtful labels and outliers, and draws a map of these photos.
+    """Searches the photos in all splits for doubtful labels and outliers, and draws a map of these photos.
 
     Held-out photos are judged by the network itself, training photos by a head that was not trained on them.
     """

@@ -61,7 +61,7 @@ def evaluate(
         params: the evaluate section of the params.
         model_name: name of the registered model.
         evaluation_dir: the folder to write; components/contract/artifacts/evaluation.py describes its files.
-        study_dir: the folder of the hyperparameter search that found the params, for the report; None without a search.
+        study_dir: the folder of the hyperparameter search that found the params, for the report; None if there is none.
 
     Raises:
         ArtifactError: an input is missing or damaged, the data set and the bundle do not match, a split is empty, or
@@ -137,7 +137,8 @@ def evaluate(
             )
         run.set_tags({NOTE_TAG: describe_run(info, dataset, find_stored_id(run))})
         run.log_dataset(
-            name=f"{dataset.name}, test photos",  # its own name and digest: MLflow logs each digest once per run
+            # Not the name and digest of the whole data set: MLflow logs each digest only once per run.
+            name=f"{dataset.name}, test photos",
             digest=test_set,
             source=dataset.source.uri,
             context="evaluation",
@@ -153,7 +154,7 @@ def evaluate(
 
 
 def require_fit(dataset: DatasetInfo, bundle: BundleInfo, graph: InferenceGraph, digest: str) -> None:
-    """Checks that the model was trained for photos like those of the data set; logs a warning if the data has changed.
+    """Checks that the model was trained for photos like those in the data set; logs a warning if the data has changed.
 
     Raises:
         ArtifactError: the classes, image size, resizing or pixel range differ, or the exported graph is not the one

@@ -41,8 +41,8 @@ SHOWN_PAIRS = 5
 LEAVING = ("quarantine", "fail")
 
 MIN_NEAR_SIDE = 32
-"""In pixels. Pictures with a shorter side are only compared for equality: many of them, such as digits, look the same
-although they differ."""
+"""In pixels. Pictures whose shorter side is below this value are only compared for equality: many of them, such as
+digits, look the same although they differ."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Examination:
         scan: the result of reading the files; provides the pixels of each record.
         records: one per file that has a class, with its split or the reason why it is left out.
         info: the content of audit.json.
-        mirror_pairs: pairs of classes in which mirrored photos of one class look like photos of the other.
+        mirror_pairs: pairs of classes in which mirrored photos of one class look like photos of the other class.
         seconds: the duration of the examination.
     """
 
@@ -74,7 +74,7 @@ def examine(
         photo_set: the files.
         params: the section preprocess, in which no value is `auto`.
         store: the cache.
-        divisible: if True, data that cannot be split raises an error; if False, it is reported as a finding.
+        divisible: whether to raise an error if the data cannot be split; if False, a finding reports this.
 
     Raises:
         DataError: a file changed while it was read, or `divisible` is True and the data cannot be split.
@@ -153,7 +153,7 @@ def _judge_alone(photo_scan: Scan, params: PreprocessParams) -> tuple[list[Recor
 def _leave_out_placeholders(
     records: list[Record], photo_scan: Scan, params: PreprocessParams
 ) -> tuple[list[Record], list[tuple[int, ...]]]:
-    """Finds placeholders. Returns the records, with reasons for those left out, and the groups of rows."""
+    """Finds placeholders. Returns the records, with reasons for those left out, and the rows of each placeholder."""
     policy = params.audit.placeholders
     if policy == "ignore":
         return records, []

@@ -40,7 +40,7 @@ class Scan:
     """The results of reading the files.
 
     Attributes:
-        records: one per file, in the same order.
+        records: one per file, in the order of the files.
         sketches: uint8 (files, 32, 32), gray; zeros for files that were rejected.
         depths: the depth of each file; None if it is not a photo with more than 8 bits per value.
         pixel_range: the values that became black and white in photos with more than 8 bits per value.

@@ -31,7 +31,7 @@ def write_shards(
     image_size: tuple[int, int],
     store: PixelStore,
 ) -> int:
-    """Writes the shards of all splits. The bytes of a shard depend only on its photos.
+    """Writes the shards of all splits. The bytes of a shard depend only on its photos and labels.
 
     Args:
         dataset_dir: the folder for the files `<split>-<number>.arrow`, which are links to the cache if possible.
@@ -86,7 +86,7 @@ def _write_whole(path: Path, members: Rows, labels: Mapping[str, int], scan: Sca
             np.array([labels[str(record.class_name)] for _, record in members], np.int32),
             [record.image_id for _, record in members],
         )
-        partial.chmod(0o444)  # read-only, because data sets contain links to it
+        partial.chmod(0o444)  # read-only, because data sets contain hard links to it
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -107,7 +107,7 @@ def rows_of(records: Sequence[Record], split: SplitName) -> Rows:
 
 
 def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[Record], num_photos: int) -> None:
-    """Copies the original files of test photos to `<image_id>.<suffix>`, alternating between the classes.
+    """Copies the original files of up to num_photos test photos to `<image_id>.<suffix>`, alternating between classes.
 
     Raises:
         DataError: a file has changed since it was read.
@@ -129,7 +129,7 @@ def copy_golden(golden_dir: Path, files: Sequence[PhotoFile], records: Sequence[
 
 
 def _alternate_classes(rows: Rows) -> Rows:
-    """Sorts rows: the first photo of each class, then the second of each, and so on; in a class, by content hash."""
+    """Sorts rows: the first photo of each class, then the second of each, and so on; each class by content hash."""
     by_class: dict[str, Rows] = defaultdict(list)
     for row, record in sorted(rows, key=lambda member: member[1].image_id):
         by_class[str(record.class_name)].append((row, record))

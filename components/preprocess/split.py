@@ -27,7 +27,7 @@ from components.preprocess.manifest import Record, summarize_rejected
 MAX_EXACT_PHOTOS: Final = 60
 """In classes with at most this many photos, each split has exactly its fraction of them."""
 PHOTOS_PER_SLACK: Final = 5
-"""For every PHOTOS_PER_SLACK photos above that limit, a split may differ from its exact count by one more photo."""
+"""A split may differ from its exact count by one photo for every PHOTOS_PER_SLACK photos above MAX_EXACT_PHOTOS."""
 
 
 def assign_splits(
@@ -133,7 +133,7 @@ class Ring:
 
 
 def _count_photos(sizes: Mapping[str, int], ring: Ring) -> dict[SplitName, int]:
-    """How many photos of a class each split gets: its exact share or, in a large class, roughly what its arc has."""
+    """How many photos of a class each split gets: its exact share or, in a large class, roughly those in its arc."""
     num_photos = sum(sizes.values())
     slack = max(0, num_photos - MAX_EXACT_PHOTOS) // PHOTOS_PER_SLACK
     counts = apportion(num_photos, ring.fractions)
@@ -161,7 +161,7 @@ def _fill_empty_splits(
     classes_of: Mapping[str, Sequence[str]],
     ring: Ring,
 ) -> None:
-    """Moves one key (a group of photos) of a class to each split without photos of it, which large groups can cause."""
+    """If large groups leave a split without photos of a class, moves one key of the class (a group of photos) to it."""
     num_keys = {name: Counter(splits[key] for key in sizes) for name, sizes in key_sizes.items()}
 
     def is_spare(key: str) -> bool:

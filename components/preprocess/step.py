@@ -34,7 +34,7 @@ from components.preprocess.store.pixel_cache import PixelStore, open_store
 log = logging.getLogger(__name__)
 
 SHOWN_REJECTIONS = 3
-"""Up to this number, rejected files are logged one by one; more are summarized by reason."""
+"""If at most this many files are rejected, each is logged; otherwise, the log summarizes them by reason."""
 
 
 def preprocess(
@@ -145,7 +145,7 @@ def _describe(
 
 
 def fingerprint(kept_records: Sequence[Record], params: PreprocessParams, pixel_range: PixelRange = FULL_RANGE) -> str:
-    """SHA-256 over the kept photos (content, class, split), the preprocess params and the pixel range.
+    """The SHA-256 of the kept photos (content, class, split), the preprocess params and the pixel range.
 
     Neither the names nor the order of the files matter.
     """

@@ -81,7 +81,7 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
 
 
 def imagenet_class_names() -> tuple[str, ...]:
-    """Returns the names of ImageNet's classes in order; names that occur twice include their WordNet id.
+    """Returns the names of ImageNet's classes in order; a name that occurs twice is followed by its WordNet id.
 
     Raises:
         WeightsError: Keras' class index is missing and cannot be downloaded, or is damaged.

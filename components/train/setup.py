@@ -93,7 +93,7 @@ def open_network(
     Args:
         params: the resolved train section.
         info: describes the data set.
-        use_all_devices: whether to build the network for training on all devices, or on one.
+        use_all_devices: whether to build the network for training on all devices instead of one.
         shared_backbone: provides the backbone of a pretrained network if there is only one device; None always builds
             a new one.
 

@@ -153,7 +153,7 @@ def _model_facts(start: "InitialNetwork", params: TrainParams) -> ModelFacts:
 
 
 def _write_preview(path: Path, training: Split, params: TrainParams) -> None:
-    """Draws eight variants of one training photo, augmented as in training; one row per phase."""
+    """Draws a training photo as augmented in training: one row of eight variants per phase."""
     phases = params.all_phases
     augmentations = {
         "training" if len(phases) == 1 else f"phase {number}": phase.augmentation_params

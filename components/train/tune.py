@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def trainer(info: DatasetInfo, photographs: Photographs) -> "Objective":
-    """Returns the objective of a trial, which trains with the trial's params and then frees the memory."""
+    """Returns the objective function, which trains with the params of a trial and then frees the memory."""
     from components.train.network.shared_backbone import SharedBackbone
 
     backbones = SharedBackbone()

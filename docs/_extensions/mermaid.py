@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
 class Mermaid(SphinxDirective):
-    """A diagram in Mermaid's language, which GitHub draws itself."""
+    """A diagram in Mermaid's language, which GitHub draws without this extension."""
 
     has_content = True
 

@@ -1,6 +1,7 @@
-"""Takes the pictures of the README with headless Chromium: `make pictures`.
+"""Takes the pictures for the README with headless Chromium: `make pictures`.
 
-Runs the pipeline on the demo data in build/pictures/, unless it has a finished run, and starts the studio and MLflow.
+Runs the pipeline on the demo data in build/pictures/, unless that folder already contains a finished run. Then it
+starts the studio and MLflow, and takes pictures of their pages.
 """
 
 import asyncio
@@ -69,7 +70,7 @@ def server(*verb: str) -> Iterator[str]:
 
 
 def answers(address: str) -> bool:
-    """Returns whether a page is served at an address."""
+    """Returns whether a server answers at an address, even with an HTTP error."""
     try:
         with urllib.request.urlopen(address):  # noqa: S310 - an address of this machine
             return True
@@ -83,11 +84,11 @@ def take(name: str, address: str, *, place: str = "", ready: str = "true", expec
     """Writes `name`.webp, a picture of a page.
 
     Args:
-        name: of the picture.
-        address: of the page.
+        name: the name of the picture.
+        address: the address of the page.
         place: the part of the page's address that begins with #.
         ready: JavaScript that is true as soon as the page is complete.
-        expected: a part of the errors that the page logs.
+        expected: errors that the page logs are allowed if they contain this string.
     """
     png_path = WORK / f"{name}.png"
 

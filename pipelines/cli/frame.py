@@ -42,7 +42,7 @@ class _Formatter(click.HelpFormatter):
         super().write_dl(glued_rows, *args, **kwargs)
 
     def getvalue(self) -> str:
-        """The formatted help."""
+        """Returns the formatted help."""
         return super().getvalue().replace(GLUE, " ")
 
 
@@ -54,7 +54,7 @@ class _Frame(click.Command):
     context_class = _Context
 
     def get_help_option(self, ctx: click.Context) -> click.Option:
-        """The option --help."""
+        """Creates the option --help."""
         return click.Option(
             ctx.help_option_names,
             is_flag=True,
@@ -78,7 +78,7 @@ class Verb(_Frame):
 
 
 class Verbs(_Frame, click.Group):
-    """A group of verbs or of actions; `sections` groups them under titles in the help."""
+    """A group of verbs or actions; in the help, `sections` groups them under titles."""
 
     command_class = Verb
 

@@ -97,7 +97,7 @@ def _make_table(steps: "Sequence[StepStatus]") -> Table:
 
 
 def _duration(step: "StepStatus") -> str:
-    """The minutes and seconds from a step's start to its end, or until now."""
+    """The minutes and seconds from a step's start to its end, or until now if it has not ended."""
     if step.start_time is None:
         return ""
     seconds = ((step.end_time or datetime.now(UTC)) - step.start_time).total_seconds()

@@ -1,4 +1,4 @@
-"""Prints the output of the command line: the log of the steps, results as text and tables, or JSON."""
+"""Prints the output of the command line: the log of the steps, and results as text, tables or JSON."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ class PlainConsole(Console):
     """Prints strings literally: it ignores markup and emoji codes, and escapes control characters."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Creates the rich text of a line, a cell or a title."""
+        """Converts a line, a cell or a title to rich text."""
         return super().render_str(printable(text, lines=True), **options | {"markup": False, "emoji": False})
 
 
@@ -72,7 +72,7 @@ def decisions(out: Console, resolution: Resolution, title: str | None = None) ->
 
 
 class Progress:
-    """Shows the lines of the steps with the time since the start."""
+    """Prints lines of steps, each after the time since the start."""
 
     def __init__(self, out: Console):
         self._out = out
@@ -87,7 +87,7 @@ class Progress:
 
 
 def summary(out: Console, results: dict[str, Any]) -> None:
-    """Prints the results of a run and the next commands."""
+    """Prints the results of a run, and commands to run next."""
     dataset, model = results["dataset"], results["model"]
     num_images, num_rejected = dataset["kept"], sum(dataset["rejected"].values())
     split_counts = ", ".join(f"{split} {num_images[split]:,}" for split in ("train", "validation", "test"))
@@ -140,7 +140,7 @@ def summary(out: Console, results: dict[str, Any]) -> None:
 
 
 def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> None:
-    """Prints the runs of this folder, newest first."""
+    """Prints runs as JSON, or as a table followed by the errors of failed runs."""
     states = [(folder, folder.state, folder.summary) for folder in folders]
     if as_json_text:
         as_json([state.model_dump() | {"summary": results} for _, state, results in states])
@@ -162,7 +162,7 @@ def runs(out: Console, folders: "list[RunFolder]", *, as_json_text: bool) -> Non
 
 
 def listing(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold_column: str) -> None:
-    """Prints a table, or one block of lines per row if the terminal is too narrow: an id is never folded or shortened.
+    """Prints a table, or one block of lines per row if the terminal is too narrow, so that ids are never folded or cut.
 
     Args:
         out: the terminal.

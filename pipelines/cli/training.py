@@ -11,7 +11,7 @@ from pipelines.option_values import PATH, whole_number
 from pipelines.run_options import json_option, params_options, run_options
 
 UNPROMOTED = 3
-"""The exit code with --require-promotion if the verdict does not promote the model."""
+"""The exit code if --require-promotion is set and the model is not promoted."""
 
 
 @click.command(cls=Verb)
@@ -78,7 +78,7 @@ class CompareVerb(Verb):
     """The verb that compares models; its option --try accepts several words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Joins the words of each --try."""
+        """Joins the words of each --try, and parses the arguments."""
         return super().parse_args(ctx, TryOption.join(args, "--try"))
 
 

@@ -42,7 +42,8 @@ def compare(models: Sequence[Model], num_seeds: int, output_dir: Path) -> "Leade
         models: the models to compare, at least two.
         num_seeds: how many times to train each model that does not come from a finished run, each time with a
             different seed.
-        output_dir: created if it does not exist; an interrupted comparison in it is continued.
+        output_dir: the folder for the results, created if it does not exist; an interrupted comparison in this folder
+            is continued.
 
     Raises:
         ParamsError: there are fewer than two models.

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 ROUNDS: Final = 30
 ROUNDS_OF_8: Final = 10
-"""The number of latency measurements of each model, with single photos and with batches of 8."""
+"""How many times the latency of each model is measured: with single photos, and with batches of 8."""
 
 
 def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> "Leaderboard":
@@ -65,7 +65,7 @@ def rank_models(trained_models: Sequence[TrainedModel], left_out: list[str]) -> 
 def _score_entrant(
     trained_model: TrainedModel, order: Sequence[str], labels: "np.ndarray", latency_ms: float, latency_of_8_ms: float
 ) -> "Entrant":
-    """Scores each seed's bundle on the validation photos; `order` contains the ids of the photos."""
+    """Scores each seed's bundle on the validation photos; `order` contains the photo ids in the order of `labels`."""
     import numpy as np
 
     from components.contract.artifacts.bundle import read_bundle

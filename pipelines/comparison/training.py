@@ -1,4 +1,4 @@
-"""Trains the models of a comparison with each seed, unless an earlier call has done so."""
+"""Trains the models of a comparison, once for each seed; training runs of an interrupted comparison are reused."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def model_from_run(model: Model) -> TrainedModel:
 
 
 def train_model(model: Model, num_seeds: int, output_dir: Path, parent: Run) -> TrainedModel:
-    """Prepares the photos and trains with each seed, unless an earlier call has done so."""
+    """Prepares the photos, and trains the model once for each seed with which no earlier call has trained it."""
     from components.preprocess.step import preprocess
 
     params = model.params

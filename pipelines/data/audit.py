@@ -77,7 +77,7 @@ def audit_data(params: "Params", output_dir: Path | None = None) -> Audit:
 
 
 def _require_separate(folder: Path, uri: str) -> None:
-    """Requires a new folder or that of an earlier report, so that a report never replaces the user's files."""
+    """Requires a folder that is new, empty or from an earlier report, so that no files of the user are replaced."""
     target = folder.resolve()
     overlaps = not is_remote(uri) and (
         Path(uri).is_relative_to(target) or (Path(uri).is_dir() and target.is_relative_to(Path(uri)))

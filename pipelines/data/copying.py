@@ -14,7 +14,7 @@ from pipelines.data.repository import committed_text
 
 
 def name_copy(source: Path, folder: Path, name: str | None) -> Path:
-    """Returns the path, in a folder of the repository, for a copy of a folder or an archive.
+    """Returns the path, in a folder of the repository, to which a data folder or an archive is copied.
 
     Raises:
         DataError: the name is not a valid file name.
@@ -58,7 +58,7 @@ def copy_data(root: Path, source: Path, target: Path) -> Iterator[None]:
 
 
 def _copy_error(source: Path, folder: Path, error: OSError) -> DataError:
-    """Creates the error for data that cannot be copied, with the first reason and the free space."""
+    """Creates the error for data that cannot be copied, with the first reason, and the required and the free space."""
     reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
     files = source.rglob("*") if source.is_dir() else [source]
     needed = sum(path.stat().st_size for path in files if path.is_file())

@@ -25,8 +25,8 @@ class Difference:
 
     Attributes:
         added, removed: the paths of the photos.
-        relabelled: (path, earlier class, current class).
-        moved: (earlier path, current path), within the same class.
+        relabelled: (path, earlier class, current class) of each relabeled photo.
+        moved: (earlier path, current path) of each photo that was moved within its class.
         counts: the earlier and current numbers of photos, by class.
     """
 
@@ -79,7 +79,7 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
 
 
 def read_photos(root: Path, path: str, revision: str) -> dict[str, list[PhotoPlace]]:
-    """Returns the paths of each photo in a version and their classes, by the MD5 of the photo.
+    """Returns the places (path and class) of each photo in a version, by the MD5 of the photo.
 
     Raises:
         DataError: the revision does not contain this data, or the data has neither class folders nor a table of labels.

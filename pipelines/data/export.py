@@ -103,7 +103,7 @@ def export_data(uri: str, columns: ColumnNames, format_name: str, target: Path, 
 
 
 def _name(folder: Path, record: "Record", number: int, has_splits: bool) -> str:
-    """The name of a photo in the export: its path in the data, below the folder of its split if there are splits."""
+    """The name of a photo in the export: its path in the data, below the folder of its split if splits have folders."""
     from components.contract.artifacts.dataset import SPLIT_FOLDERS
 
     name = record.path

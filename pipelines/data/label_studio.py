@@ -18,7 +18,7 @@ def make_task(name: str, facts: Mapping[str, str | None]) -> dict[str, Any]:
     """Creates the task for a photo.
 
     Args:
-        name: the path of its file, relative to the folder of the tasks.
+        name: the path of the photo, relative to the folder of the tasks.
         facts: further values to show beside the photo; those that are None are left out.
     """
     values = {"image": LOCAL_FILES + quote(name)} | dict(facts)
@@ -31,7 +31,7 @@ def make_choice(label: str) -> dict[str, Any]:
 
 
 def write_project(folder: Path, tasks: Sequence[Mapping[str, Any]], class_names: Iterable[str]) -> list[str]:
-    """Writes the tasks to import and the labeling interface; returns the names of the files with labels."""
+    """Writes the tasks to import and the labeling interface; returns the names of the task files."""
     (folder / TASKS_FILE).write_text(json_text(tasks, indent=1), encoding="utf-8")
     choices = "".join(f"    <Choice value={quoteattr(label)}/>\n" for label in class_names)
     (folder / INTERFACE_FILE).write_text(

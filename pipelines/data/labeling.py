@@ -26,8 +26,8 @@ class LabeledPhoto:
     """A photo to add to the data.
 
     Attributes:
-        path: its copy in the scratch folder of the change.
-        name: its file name.
+        path: the path of its copy in the scratch folder of the change.
+        name: its original file name.
         label: its class.
     """
 
@@ -51,7 +51,7 @@ def label(root: Path, path: str, label_file: Path) -> Version:
     Args:
         root: the root of the repository.
         path: the path of the data, relative to the root.
-        label_file: a label file in any format that Darkroom reads; it must be in the folder of its photos.
+        label_file: a label file in any format that Darkroom reads; it must be in the folder that contains its photos.
 
     Raises:
         DataError: the file contains no new photo, an unknown class, or two labels for a photo; or the data cannot be
@@ -74,7 +74,7 @@ def label(root: Path, path: str, label_file: Path) -> Version:
 
 
 def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> list[LabeledPhoto]:
-    """Copies the photos that are not in the data yet; identical photos are copied once."""
+    """Copies the photos that are not in the data yet; of identical photos, only the first is copied."""
     from components.preprocess.sources.data_folder import DataFolder
     from components.preprocess.sources.readers.label_files import find_photos
 
@@ -159,11 +159,11 @@ def _unknown_class(class_name: str, class_names: Sequence[str], data: str) -> Da
 
 
 def add_rows(path: Path, table: LabelTable, photos: Sequence[tuple[str, str]]) -> Callable[[Path], None]:
-    """Returns a function that writes the table with a row for each new photo; if there are splits, it is in train.
+    """Returns a function that writes the table with a row for each new photo; if there are splits, the row is in train.
 
     Args:
         path: the path of the table.
-        table: the label table: its file name, and the labels of its photos.
+        table: the file name of the table, and the labels of its photos.
         photos: (path relative to the data, class) of each new photo.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Chooses the photos to label next in Label Studio: from the requests of a service, or from a folder."""
+"""Chooses the photos to label next in Label Studio, from the logged predictions of a service or from a folder."""
 
 import datetime
 import hashlib
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 PHOTOS_DIR: Final = "photos"
 MAX_STEM: Final = 50
 MAX_SUFFIX: Final = 10
-"""The maximum numbers of characters of a photo's stem and suffix that its copy keeps: the name of a copy begins with a
-rank, and file names have at most 255 bytes."""
+"""How many characters of a photo's stem and suffix the name of its copy keeps: the name also contains a rank, and may
+have at most 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Candidates:
     """Photos to choose from.
 
     Attributes:
-        traits: the traits of the photos, whose names are prediction ids or paths.
-        files: the file of each photo, by name.
-        reported_labels: the classes from feedback, by prediction id.
+        traits: the traits of the photos; a photo's name is its prediction id or its path.
+        files: the file of each photo, by its name.
+        reported_labels: the class that feedback names for a photo, by prediction id.
     """
 
     traits: "Traits"

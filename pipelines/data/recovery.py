@@ -1,7 +1,7 @@
-"""Protects changes to data sets if a process is killed: each repository runs one change at a time, with a journal.
+"""Makes changes to data sets recoverable after a kill: in a repository, changes run one at a time and keep a journal.
 
 .dvc/tmp/darkroom.lock   held by the running change, and by the git and dvc processes that it started
-.dvc/tmp/darkroom.json   Journal of the running change, or of one that was killed
+.dvc/tmp/darkroom.json   the journal of the running change, or of a change that was killed
 """
 
 import contextlib
@@ -34,13 +34,13 @@ class Journal(BaseRecord):
     """The planned steps of a change; paths are relative to the repository.
 
     Attributes:
-        request: identifies the user's request, so that a repeated one is recognized.
+        request: identifies the user's request, so that a repeated request is recognized.
         data: the path of the data.
         before: the text of the version file in the last commit.
         here: the text of the version file in the working tree before the change; None if there was none.
         ignore_rules: the text of the .gitignore next to the version file before the change; empty if there was none,
             None if unknown.
-        moves: (from, to) of each file, in the order of the moves.
+        moves: (from, to) of each file to move, in the order of the moves.
         is_done: whether the change was committed or undone, so that nothing is left to undo.
     """
 
@@ -60,7 +60,7 @@ class Journal(BaseRecord):
 
 @contextlib.contextmanager
 def lock_changes(root: Path) -> Iterator[None]:
-    """Locks the repository for a change to its data; first waits for a running change and processes of a killed one.
+    """Locks the repository for a change to its data; first waits for other changes and processes of a killed change.
 
     Raises:
         DataError: the repository cannot be written to.
@@ -141,7 +141,7 @@ def apply_moves(root: Path, journal: Journal) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(root: Path, data: str) -> Iterator[Path]:
-    """Provides a folder next to the data for the files that a change adds or removes, until the change is final.
+    """Provides a folder next to the data for the files that a change adds or removes, until the change is committed.
 
     Must be called within `lock_changes`, after any earlier change was finished or undone: it removes what that change
     left behind.
@@ -157,7 +157,7 @@ def scratch_folder(root: Path, data: str) -> Iterator[Path]:
 
 
 def remove_scratch(data_dir: Path) -> None:
-    """Deletes the files that changes have removed from the data; all changes must be final or undone."""
+    """Deletes the files that changes have removed from the data; all changes must be committed or undone."""
     for scratch in data_dir.parent.glob(f"{glob.escape(_scratch_prefix(data_dir))}*"):
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -198,7 +198,7 @@ def _put_back(path: Path, text: str) -> None:
 
 
 def conclude(root: Path, journal: Journal) -> None:
-    """Ends a change that was committed or undone. The journal, which identifies a repeated request, is removed last."""
+    """Ends a change that was committed or undone; removes the journal last, because it identifies repeated requests."""
     path = root / STATE_DIR / JOURNAL_FILE
     try:
         nothing_to_undo = journal.model_copy(update={"is_done": True, "moves": ()})

@@ -48,7 +48,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 
 
 def _prepare_moves(folder: Path, decisions: Decisions, scratch: Path) -> tuple[Moves, int]:
-    """Returns (from, to) of each file, and the number of changed photos; a new table is written to `scratch`."""
+    """Returns (from, to) of each file to move, and the number of changed photos; writes a new table to `scratch`."""
     from components.preprocess.sources.listing import list_folder
 
     names = ["/".join(file.parts) for file in list_folder(folder).files]
@@ -90,7 +90,7 @@ def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, 
     r"""Returns the decisions by the normalized names of the photos; a decision may contain a name like `red\001.png`.
 
     Raises:
-        DataError: two decisions about a photo differ.
+        DataError: there are different decisions about a photo.
     """
     from components.preprocess.sources.file_index import FileIndex
 
@@ -213,7 +213,7 @@ def read_decisions(path: Path) -> dict[str, str | None]:
     """Reads decisions from a CSV or Parquet table with the columns path and label; an empty label removes the photo.
 
     Raises:
-        DataError: the file is not such a table, or contains two decisions about one photo.
+        DataError: the file is not such a table, or contains different decisions about a photo.
     """
     import pandas as pd
 

@@ -14,7 +14,7 @@ GIT_SECONDS: Final = 600.0
 
 
 def find_repository() -> Path:
-    """Finds the root of the DVC repository of the current folder; it may be a subfolder of the git repository.
+    """Finds the root of the DVC repository of the current folder; the root may be a subfolder of a git repository.
 
     Raises:
         DataError: there is no such repository.
@@ -34,7 +34,7 @@ def has_commits(root: Path) -> bool:
 
 
 def committed_text(root: Path, name: str) -> str:
-    """The text of a file in the last commit; empty if there is none."""
+    """The text of a file in the last commit; empty if the commit does not contain the file."""
     return git(root, "show", f"HEAD:./{name}", check=False)
 
 

@@ -16,7 +16,7 @@ MAX_BYTES = 2**29
 """The maximum size of a file that is read into memory as a whole, such as a table of labels."""
 
 WORKSPACE = "workspace"
-"""Used instead of a git revision: the current content of the folder."""
+"""Names the current content of the folder where a git revision is expected."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Contents:
 
     Attributes:
         hashes: the MD5 of each file or, if the data is an archive, of each member, by its path relative to the data.
-        read_file: returns the content of a file.
+        read_file: returns the content of a file, given its path relative to the data.
     """
 
     hashes: dict[str, str]
@@ -38,7 +38,7 @@ class LabelTable:
 
     Attributes:
         names: the paths of the files, relative to the data.
-        labels: the class of each photo, by its path relative to the data; missing photos are left out.
+        labels: the class of each photo, by its path relative to the data; photos that do not exist are left out.
     """
 
     names: tuple[str, ...]
@@ -86,7 +86,7 @@ def read_contents(root: Path, path: str, revision: str, scratch: Path) -> Conten
 
 
 def read_local_contents(path: Path) -> Contents:
-    """The files of a folder or an archive on disk."""
+    """Hashes the files of a folder or an archive on disk."""
     from components.preprocess.sources.listing import list_folder
 
     if not path.is_dir():
@@ -122,7 +122,7 @@ def _member(path: Path, name: str) -> bytes:
 
 
 def find_labels(contents: Contents) -> dict[str, str]:
-    """The class of each photo: from the table if there is one, otherwise from the folders."""
+    """The class of each photo: from label files if there are any, otherwise from the folders."""
     from components.preprocess.sources.folders.layout import find_layout
     from components.preprocess.sources.folders.tree import FolderTree
     from components.preprocess.sources.listing import is_hidden

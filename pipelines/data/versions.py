@@ -34,7 +34,7 @@ DATA_DIR: Final = Path("data")
 DVC_FILES: Final = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 """The files that make a folder a DVC repository; a version can only be read from a commit that contains them."""
 Moves = list[tuple[Path, Path]]
-"""(from, to) of each file, in the order of the moves."""
+"""(from, to) of each file to move, in the order of the moves."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def change_photos(root: Path, path: str, request: str, prepare: Callable[[Path, 
     Args:
         root: the root of the repository.
         path: the path of the data, relative to the root.
-        request: identifies the user's request, so that one that was killed after its commit is not executed again.
+        request: identifies the user's request; if it was killed after its commit, it is not executed again.
         prepare: receives the folder of the data and a scratch folder; returns the moves and the commit's subject.
 
     Raises:
@@ -167,7 +167,7 @@ def _remove_dead_lock(root: Path) -> None:
 
 
 def _git_is_at_work(root: Path) -> bool:
-    """Whether a git process on this machine is using the repository; the processes of earlier changes have ended."""
+    """Whether a git process is using the repository; those of earlier changes have ended, as they held the lock."""
     import psutil
 
     processes = psutil.process_iter(["name", "cwd"])
@@ -176,10 +176,10 @@ def _git_is_at_work(root: Path) -> bool:
 
 
 def list_versions(root: Path | None = None) -> list[Version]:
-    """Lists all versions of all data sets, sorted by path; the newest version of each comes first.
+    """Lists all versions of all data sets, sorted by path; the newest version of each data set comes first.
 
     Raises:
-        DataError: this folder is not in a repository.
+        DataError: the current folder is not in a repository.
     """
     root = root or find_repository()
     history: list[Version] = []

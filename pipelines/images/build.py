@@ -160,7 +160,7 @@ def write_sbom(image: str, *, gpu: bool = False) -> Path:
 
 
 def build_arguments(image: str, options: BuildOptions) -> list[str]:
-    """The options of `docker build`."""
+    """Returns the command-line options for `docker build`."""
     arguments = {"BASE_IMAGE": options.base_image, "STEP": image}
     if options.gpu and image == "train":
         arguments["LOCK"] = "train-gpu"
@@ -213,7 +213,7 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
         The reference of the image with its digest, `registry/name@sha256:…`.
 
     Raises:
-        EngineError: there is no engine or no such image, or the registry rejects it.
+        EngineError: there is no engine or no such image, or the registry rejects the image.
     """
     local = image_name(image, gpu=gpu)
     remote = f"{registry.rstrip('/')}/{local}"
@@ -225,7 +225,7 @@ def push(image: str, registry: str, *, gpu: bool = False) -> str:
 
 
 def write_digests(digests: dict[str, str]) -> None:
-    """Stores the result of `push` for `darkroom submit`; keeps the digests of images that were pushed earlier."""
+    """Stores digests of pushed images for `darkroom submit`; keeps the digests of images that were pushed earlier."""
     from components.contract.system.atomic_files import write_json
 
     earlier_digests = read_digests() if DIGESTS_PATH.exists() else {}

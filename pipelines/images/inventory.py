@@ -2,8 +2,8 @@
 
 The image's own Python runs this module, so the module uses only the standard library. The JSON object has these keys:
 
-{"python": version, "packages": [name, version, and the fields of the license], "system": the distribution's id and
-version, "debian": [package, version, architecture]}
+{"python": version, "packages": [name, version, license fields], "system": the Linux distribution's id and version,
+"debian": [name, version, architecture]}
 """
 
 import json

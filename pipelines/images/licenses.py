@@ -83,7 +83,7 @@ NAMES: Final = {
 GPL_LIBRARIES: Final = frozenset(
     ("libfftw3", "libgsl", "libpostproc", "libreadline", "libx264", "libx265", "libxvidcore")
 )
-"""Shared libraries under the GPL that wheels bundle."""
+"""Shared libraries under the GPL that wheels may bundle."""
 
 _PIN: Final = re.compile(r"^([a-z0-9._-]+)==([^ ]+)(?: ; (.+?))? \\$", re.MULTILINE)
 
@@ -96,7 +96,7 @@ def main() -> int:
 
 
 def problems_of(lock: Path) -> Iterator[str]:
-    """Yields a sentence about each package in a lock file with a forbidden or unknown license, or a GPL library."""
+    """Yields a sentence for each problem in a lock file: a forbidden or unknown license, or a bundled GPL library."""
     from packaging.markers import Marker
 
     allowed = ALLOWED_ON_LAPTOP if lock.stem in NOT_IN_IMAGES else ALLOWED
@@ -197,7 +197,7 @@ def _find_distribution(name: str) -> Distribution | None:
 
 
 def _gpl_libraries(package: Distribution) -> set[str]:
-    """The shared libraries of a package that are under the GPL, such as libx265 for libx265-4883ecb5.so.217."""
+    """The GPL libraries that a package bundles, such as libx265 for the file libx265-4883ecb5.so.217."""
     names = {re.split(r"[-.]", Path(str(file)).name)[0] for file in package.files or [] if ".so" in str(file)}
     return names & GPL_LIBRARIES
 

@@ -19,7 +19,7 @@ def bill_of_materials(name: str, image_id: str, created: str, lock: str, invento
 
     Args:
         name: the name and tag of the image, `name:tag`.
-        image_id: the digest of its content, `sha256:…`.
+        image_id: the digest of the image's content, `sha256:…`.
         created: the time when the image was built, in ISO 8601.
         lock: the name of the requirements file, such as `train-gpu`; its hashes are those of the files that pip may
             install.
@@ -54,7 +54,7 @@ def bill_of_materials(name: str, image_id: str, created: str, lock: str, invento
 
 
 def sbom_path(name: str) -> Path:
-    """The path of the document of an image; `name` is the image's name and tag."""
+    """The path for the document about an image; `name` is the image's name and tag."""
     return SBOM_DIR / f"{name.replace(':', '_')}.cdx.json"
 
 

@@ -1,1 +1,1 @@
-"""Inspects models before they are trained or served: check, summary, layers and speed. All modules are public."""
+"""Inspects models before training or serving: check, summary, probe, layers and speed. All modules are public."""

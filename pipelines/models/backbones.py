@@ -41,7 +41,7 @@ def measure_all(names: Iterable[str], output: Path | None) -> Iterator[tuple[str
 
 
 def measure_milliseconds(name: str) -> float:
-    """The exported graph's median time for one photo; the weights are random, which does not affect the time."""
+    """The exported graph's median time for one photo, in ms; the weights are random, which does not affect the time."""
     import numpy as np
 
     network = _build_network(name)

@@ -27,8 +27,8 @@ def check_model(
         file: a .keras or .h5 file, or a zip file that contains one.
         architecture: the network of a file that contains only weights.
         image_size: (height, width) for the architecture; None for its default.
-        num_classes: the number of classes that the model must have to be used unchanged.
-        data: photos whose classes the model must have to be used unchanged.
+        num_classes: the number of classes for which the model must be usable unchanged; None for no such check.
+        data: the address of photos for whose classes the model must be usable unchanged; None for no such check.
         settings: the params to change, each as `train.model.key=value`.
     """
     from components.train.network.upload_check import check_upload

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from components.train.network.summary import NetworkSummary
 
 PHOTO_SIZE: Final = (480, 640)
-"""The height and width that are assumed if there are no photos."""
+"""The height and width that are assumed if the photos cannot be read."""
 
 
 def resolve_model(data: str | None, params: Path | None, settings: Iterable[str]) -> Resolution:
-    """Resolves `auto` values: for the data if it exists, otherwise for typical photos."""
+    """Resolves `auto` values for the data or, if the data cannot be read, for photos of PHOTO_SIZE."""
     from components.train.network.candidates import inspect_initial_model
 
     if data is None and params is None and not Path("params.yaml").exists():
@@ -35,7 +35,7 @@ def summarize_model(resolution: Resolution, num_classes: int, drawing_path: Path
 
     Args:
         resolution: the resolved params.
-        num_classes: the number of classes; ignored if the model has its own output layer.
+        num_classes: the number of classes; ignored if the model keeps its own output layer.
         drawing_path: the path of the drawing.
     """
     from components.contract.system.atomic_files import write_file

@@ -91,7 +91,7 @@ class Containers:
         return DockerRunner(**self.run_arguments())
 
     def run_arguments(self) -> dict[str, Any]:
-        """The arguments of docker-py's `containers.run`."""
+        """The arguments for docker-py's `containers.run`."""
         from docker.types import DeviceRequest, Mount
 
         gpus = self.limits.gpus
@@ -163,7 +163,7 @@ def plan_containers(run_dir: Path, params: Params, environment: dict[str, str], 
 
 
 def use_gpu_image(pipeline: "GraphComponent") -> None:
-    """Makes the tasks that use the image of train use its variant with CUDA."""
+    """Switches the tasks that use the train image to its variant with CUDA."""
     executors = pipeline.pipeline_spec.deployment_spec["executors"]
     for name in list(executors):
         container = executors[name]["container"]

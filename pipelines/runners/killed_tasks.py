@@ -36,7 +36,7 @@ def note_killed_task(code: int, command: Sequence[str] = ()) -> None:
 
 
 def _task_name(command: Sequence[str]) -> str | None:
-    """KFP's name of the task, such as `read-photos-2` for the second of several tasks; None if the command has none."""
+    """KFP's name of the task, such as `read-photos-2` for the second of several; None if the command has no name."""
     options = dict(pairwise(command))
     if STEP_OPTION not in options:
         return None
@@ -54,7 +54,7 @@ def note_failure(step: str, error: str, kind: type[DarkroomError]) -> None:
 
 
 def running_step() -> str:
-    """The step that is running (if there are several, the last to start); `the pipeline` if there is none."""
+    """The step that is running (if there are several, the last to start); `the pipeline` if none is running."""
     path = Path(os.environ[EVENTS_VARIABLE])
     lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     running: list[str] = []

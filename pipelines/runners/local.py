@@ -41,15 +41,15 @@ STOP_SECONDS = 10.0
 """How long the tasks can take to end after SIGTERM before they are killed."""
 
 UNSENT_SECONDS = 20.0
-"""How long the end of a run waits for MLflow to accept records that the steps could not send."""
+"""How long a run waits at its end for MLflow to accept records that the steps could not send."""
 
 REPEATING = "The params of this run, with every `auto` resolved. To repeat it: darkroom run --params THIS_FILE"
 
 COLOR: Final = re.compile(r"\x1b\[[\d;]*m")
-"""The color codes in lines from KFP's runner."""
+"""Matches the color codes in lines from KFP's runner."""
 
 Show = Callable[[str, str], None]
-"""Called with a step and a line that it printed."""
+"""Called with a step and a line that the step printed."""
 
 
 class PipelineError(Exception):

@@ -28,9 +28,11 @@ class RunNotes(BaseRecord):
 
 
 class Promotion(BaseRecord):
-    """A decision of the gate after the run has finished.
+    """A decision that the gate made after the run had finished.
 
     Attributes:
+        promoted: whether the model became the champion.
+        reason: why it was promoted, or why not.
         decided: the time of the decision, in ISO 8601.
     """
 
@@ -42,7 +44,7 @@ class Promotion(BaseRecord):
 
 
 def read_notes(run_dir: Path) -> RunNotes:
-    """Reads the name and notes of a run; empty if there are none."""
+    """Reads the name and the notes of a run; both are empty if there are none."""
     with contextlib.suppress(ArtifactError):
         return read_json(run_dir / NOTES_FILE, RunNotes, "notes of a run")
     return RunNotes()
@@ -73,5 +75,5 @@ def read_promotion(run_dir: Path) -> Promotion | None:
 
 
 def write_promotion(run_dir: Path, *, promoted: bool, reason: str) -> None:
-    """Stores a decision of the gate."""
+    """Stores a decision that the gate made after the run had finished."""
     write_json(run_dir / PROMOTION_FILE, Promotion(promoted=promoted, reason=reason))

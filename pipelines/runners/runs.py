@@ -45,7 +45,7 @@ PARTS_OF: Final[Mapping[str, str]] = {
 }
 """The step of each task that does only part of a step's work; such tasks exist if several tasks share the work."""
 TASK_NUMBER: Final = re.compile(r"-\d+$")
-"""Matches the number at the end of a task's name; a task has one if several tasks share the work of a step."""
+"""Matches the number at the end of a task's name; a task has a number if several tasks share the work of a step."""
 
 
 def kind_of(task: str) -> str:
@@ -269,7 +269,7 @@ def _find_remains() -> list[Path]:
 
 
 def remove(removals: list[Removal]) -> None:
-    """Removes the planned folders. A folder is renamed first, so that no partly removed folder keeps its name."""
+    """Removes the planned folders; renames each folder first, so that no partly removed folder keeps its name."""
     for removal in removals:
         path = Path(removal.path)
         if path.is_symlink():

@@ -64,7 +64,7 @@ def summarize(folder: RunFolder, mlflow_run: Run, total_seconds: float) -> dict[
 
 
 def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, Any]:
-    """The time limit of a run, and its estimated and actual duration, for summary.json."""
+    """The time limit of a run, its plan, and the estimated and actual durations, for summary.json."""
     estimated = budget.estimated_seconds
     return {
         "minutes": budget.minutes,
@@ -76,7 +76,7 @@ def summarize_budget(budget: "BudgetFacts", total_seconds: float) -> dict[str, A
 
 
 def budget_metrics(budget: dict[str, Any]) -> dict[str, float]:
-    """The time limit of a run, and its estimated and actual duration, as MLflow metrics."""
+    """The time limit of a run, and the estimated and actual durations, as MLflow metrics."""
     figures = {name: budget[name] for name in ("minutes", "estimated_minutes", "real_minutes")}
     return {f"budget/{name}": value for name, value in figures.items() if value is not None}
 

@@ -1,7 +1,7 @@
 """The process that runs all tasks of a local run: `python -m pipelines.runners.task_process PIPE < ORDER`.
 
 `pipelines.runners.local` starts this process. The KFP runner and its tasks are in one process group, which is killed
-when the parent process closes the pipe.
+when the parent process ends or closes the pipe.
 """
 
 import contextlib

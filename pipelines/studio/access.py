@@ -1,8 +1,8 @@
-"""Access control: accepts only requests from the studio's own page, at its own address, with the token if one is set.
+"""Access control: checks the host, the origin of requests that change something, and the token if one is set.
 
-Otherwise, a page from another origin in the same browser could start jobs: browsers send such requests, and only hide
-the response. With DNS rebinding, where another host name resolves to this address, such a page would even have the same
-origin as the studio.
+Without these checks, a page from another origin in the same browser could start jobs: browsers send such requests, and
+only hide the response. With DNS rebinding, where another host name resolves to this address, such a page would even
+have the same origin as the studio.
 """
 
 import hmac
@@ -36,9 +36,10 @@ class Guard:
 
         Args:
             app: the protected app.
-            hosts: the hosts (name and port) that requests may be addressed to; if empty, any (requires a token).
+            hosts: the hosts (name and port) that requests may be addressed to; empty for any host (requires a token).
             token: the required token; None if none is required.
-            public_url: the page's public address; None without a reverse proxy. The proxy may keep or remove its path.
+            public_url: the studio's address at a reverse proxy, which may keep or remove the path of this address; None
+            without a proxy.
         """
         assert hosts or token, "without hosts, a token must protect the page"
         self._app = app

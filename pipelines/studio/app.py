@@ -100,7 +100,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _keep_stepping(studio: Studio) -> None:
-    """Starts the jobs that are waiting, in order, until it is canceled."""
+    """Starts the waiting jobs, in order, until this task is canceled."""
     while True:
         try:
             await to_thread.run_sync(studio.queue.step)

@@ -1,8 +1,7 @@
-"""The scripts and styles of the page, at an address that changes with their content.
+"""Serves the page's scripts and styles at addresses that change with their content.
 
-Browsers can cache them for a year, because a new version of Darkroom serves them at a different address. Modules
-import each other by relative paths, so one digest in the address of all files is enough, and no script has to be
-rewritten.
+Browsers can cache the files for a year, because a new version of Darkroom serves them at different addresses. All
+addresses contain the same digest. Scripts import each other by relative paths, so they do not contain the digest.
 """
 
 import hashlib
@@ -29,10 +28,10 @@ class Asset:
 
 
 class Assets:
-    """The files of a folder, and individual files from elsewhere, in memory.
+    """Serves the files of a folder, and individual files from elsewhere, from memory.
 
     Attributes:
-        digest: a hash of all files, which is part of their addresses.
+        digest: a hash of all files, which is part of each address.
     """
 
     def __init__(self, folder: Path, others: Mapping[str, Path]):
@@ -50,7 +49,7 @@ class Assets:
         self.digest = digest.hexdigest()[:16]
 
     async def show_start_page(self, _request: Request) -> Response:
-        """`GET /`: the start page; its addresses are relative, so that it works under a path prefix."""
+        """`GET /`: the start page; its links are relative, so that it works under a path prefix."""
         page = self._assets[START_PAGE].content.replace(f'"{PREFIX}/'.encode(), f'"{PREFIX}/{self.digest}/'.encode())
         return Response(page, media_type="text/html")
 

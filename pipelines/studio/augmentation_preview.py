@@ -18,11 +18,11 @@ from pipelines.studio.workers import Workers
 
 
 def render_augmentation(album: Album, store: DraftStore, workers: Workers, query: Mapping[str, str]) -> bytes | None:
-    """Creates a JPEG of eight variants of a photo; None until the draft has photos and can be resolved.
+    """Creates a JPEG that shows eight variants of a photo; None until the draft has photos and can be resolved.
 
     Args:
         album: the album that contains the photo.
-        store: the store of the draft, which names the data and its preparation.
+        store: contains the draft, which specifies the data and its preprocessing.
         workers: the processes that decode the photo.
         query: `augmentation` is the name of a preset, or settings as JSON; `number` selects the photo.
 

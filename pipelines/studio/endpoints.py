@@ -28,7 +28,7 @@ class AnyTextResponse(JSONResponse):
 
 
 def answer_get(work: Callable[[Studio, Mapping[str, str]], Any]) -> Endpoint:
-    """Creates a GET endpoint that returns JSON, or the response that `work` returns."""
+    """Creates a GET endpoint that returns the result of `work`, as JSON unless it is already a response."""
 
     async def endpoint(request: Request) -> Response:
         query = {**request.query_params, **request.path_params}
@@ -61,7 +61,7 @@ def parse_body(values: Mapping[str, Any], body_type: type[Body]) -> Body:
 
 
 def make_response(result: Any) -> Response:
-    """Returns the result of `work` as a response."""
+    """Converts the result of `work` to a JSON response, unless it is already a response."""
     if isinstance(result, Response):
         return result
     dumped = result.model_dump(mode="json") if hasattr(result, "model_dump") else result

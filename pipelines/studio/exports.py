@@ -24,7 +24,7 @@ class Exports:
         self._queue = queue
 
     def states(self, model: str) -> dict[str, str]:
-        """The state of each format: `ready`, `none`, or the state of the export job."""
+        """The state of each format: `ready`, the state of the export job, or `none` if there is no job."""
         states: dict[str, str] = {}
         for format_name in formats_of(model):
             job = self._job(model, format_name)
@@ -33,7 +33,7 @@ class Exports:
         return states
 
     def start(self, model: str, format_name: str) -> JobFolder:
-        """Starts the export to a format, unless it is already in progress.
+        """Starts the export of a model to a format, unless it is already in progress.
 
         Raises:
             ArtifactError: there is no such run.
@@ -89,12 +89,12 @@ class Exports:
 
 
 def formats_of(model: str) -> tuple[str, ...]:
-    """The formats in which a model can be downloaded; a packaged pretrained network only has a bento."""
+    """The formats in which a model can be downloaded; a packaged pretrained network is available only as a bento."""
     return (BENTO,) if model.startswith(PACKAGE) else FORMATS
 
 
 def require_format(model: str, format_name: str) -> None:
-    """Checks the format in a request.
+    """Checks that a model can be exported to a format.
 
     Raises:
         StudioError: the model cannot be exported to this format.

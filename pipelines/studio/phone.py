@@ -1,7 +1,7 @@
-"""A phone as the camera of this computer: a page on the local network that sends photos to the studio.
+"""Uses a phone as the camera of this computer, through a page on the local network that sends photos to the studio.
 
-A separate server serves the page: the phone can only send photos to it, and needs the code in the address. The server
-runs as long as the studio's page asks for photos.
+A separate server serves this page, so that the phone can only send photos; the address contains a secret code. The
+server runs as long as the studio's page asks for photos.
 """
 
 import secrets
@@ -31,9 +31,9 @@ FILES: Final = {path.name: path for path in (*PAGE_DIR.glob("*"), THEME_PATH)}
 START_PAGE: Final = "index.html"
 MAX_PHOTO_BYTES: Final = 32 * 2**20
 MAX_WAITING: Final = 8
-"""The maximum number of photos that the studio's page has not fetched yet; a phone that sends more must wait."""
+"""The maximum number of photos that wait for the studio's page to fetch them; further photos are refused."""
 POLL_SECONDS: Final = 1.5
-"""How long a request waits for the next photo; less than the time that a shutdown gives open requests to finish."""
+"""How long a request waits for the next photo; shorter than the grace period for requests when the studio stops."""
 IDLE_SECONDS: Final = 60.0
 """The phone's page closes after this time without a request for the next photo."""
 NOTIFY_SECONDS: Final = 5

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGES_DIR: Final = Path("packages")
 PACKAGE: Final = "package-"
-"""The prefix of the names of pretrained networks that were packaged without training."""
+"""The prefix in the names of pretrained networks that were packaged without training."""
 
 
 class Playground:
@@ -73,7 +73,7 @@ class Playground:
             return draw_overlay(pixels, heat.values, size), heat.method
 
     def explain_pixels(self, name: str, pixels: "np.ndarray", class_name: str) -> tuple[bytes, str]:
-        """Like `explain`, but for a prepared photo.
+        """Like `explain`, but for a photo that is already preprocessed.
 
         Args:
             name: the id of a run.

@@ -1,4 +1,4 @@
-"""Reads the results of runs: metrics, confused photos, comparisons, and the best run of each data set."""
+"""Reads the results of runs: metrics, confused photos, comparisons, leaderboards and champions."""
 
 import csv
 import datetime
@@ -24,7 +24,7 @@ FINDING_FILES: Final = {"label error": "label_errors.csv", "outlier": "outliers.
 
 
 class Results:
-    """Reads the runs of this folder; opened splits are cached, because finished runs never change."""
+    """Reads the runs in the current folder; opened splits are cached, because finished runs never change."""
 
     def __init__(self) -> None:
         self._splits: dict[tuple[Path, str], Split] = {}
@@ -37,7 +37,7 @@ class Results:
         return lines
 
     def leaderboard(self) -> list[dict[str, Any]]:
-        """Returns the finished runs on each version of the data, the best first, and a sentence about the ranking."""
+        """Returns the finished runs for each version of the data, the best first, with a sentence about the ranking."""
         by_data: dict[str, list[dict[str, Any]]] = {}
         for line in self.all():
             if line["status"] == "finished":
@@ -74,7 +74,7 @@ class Results:
         }
 
     def cell(self, run_id: str, label: int, predicted: int) -> list[dict[str, Any]]:
-        """Returns up to SHOWN_PHOTOS test photos of a cell of the confusion matrix, most confident predictions first.
+        """Returns up to SHOWN_PHOTOS test photos in a cell of the confusion matrix, most confident predictions first.
 
         Raises:
             ArtifactError: there is no such run.
@@ -94,7 +94,7 @@ class Results:
         return sorted(rows, key=lambda row: -row["sureness"])[:SHOWN_PHOTOS]
 
     def photo_map(self, run_id: str) -> list[dict[str, Any]]:
-        """Returns the photos of a run's embedding map with their findings; empty if the run has no map.
+        """Returns the photos in a run's embedding map with their findings; empty if the run has no map.
 
         Raises:
             ArtifactError: there is no such run.
@@ -199,7 +199,7 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
 
 
 def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, Any]:
-    """The latest decision of the gate, during or after the run."""
+    """The latest decision whether to promote the model, made during or after the run."""
     later = read_promotion(folder.path)
     if later is not None:
         return {"promoted": later.promoted, "promotion_reason": later.reason, "decided": later.decided}
@@ -209,7 +209,7 @@ def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, 
 
 
 def mark_champions(lines: Iterable[dict[str, Any]]) -> None:
-    """Adds the current standing of each finished run: the champion of a data set is the run that was promoted last."""
+    """Adds its current standing to each finished run; the champion of a data set is the run that was promoted last."""
     champions: dict[str, dict[str, Any]] = {}
     finished_lines = [line for line in lines if line["status"] == "finished"]
     for line in finished_lines:
@@ -226,7 +226,7 @@ def _time_of(line: dict[str, Any]) -> datetime.datetime:
 
 
 def describe_ranking(lines: list[dict[str, Any]]) -> str:
-    """Describes how certain the order of the runs is, based on the confidence intervals on the validation photos."""
+    """Describes how certain the order of the runs is, based on the confidence intervals of the validation accuracy."""
     best_line = lines[0]
     accuracy = best_line["validation"]["accuracy"]
     name = best_line.get("name") or f"{best_line['model']} ({best_line['run_id']})"
@@ -241,7 +241,7 @@ def describe_ranking(lines: list[dict[str, Any]]) -> str:
 
 
 def _read_image_ids(path: Path) -> set[str]:
-    """The image_ids in a table of findings; empty if there is none, as in evaluations by earlier Darkroom versions."""
+    """The image_ids in a table of findings; empty if there is no table, as in evaluations by old Darkroom versions."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:

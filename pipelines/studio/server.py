@@ -28,9 +28,9 @@ def serve_studio(
         host: the address to listen on; an address that other machines can reach requires a token.
         port: the port to listen on.
         roots: the folders that users can browse; empty for the defaults.
-        token: the required token; None creates one if it is needed.
+        token: the token that browsers must send; None to create one if it is needed.
         open_browser: whether to open a browser.
-        max_upload_bytes: the maximum size of an archive.
+        max_upload_bytes: the maximum size of an uploaded archive.
         public_url: the studio's public address; None without a reverse proxy.
 
     Raises:

@@ -35,9 +35,10 @@ class Settings:
     Attributes:
         home: the folder of the studio's state, such as the draft, jobs and uploads.
         roots: the folders that users can browse.
-        token: the token that a browser must send when it opens the page; None if only this machine can reach it.
-        hosts: the hosts (name and port) that requests may be addressed to; if empty, any (requires a token).
-        max_upload_bytes: the maximum size of an archive.
+        token: the token that a browser must send when it opens the page; None if only this machine can reach the page.
+        hosts: the hosts (name and port) that requests may be addressed to; if empty, any host is allowed, and a token
+            is required.
+        max_upload_bytes: the maximum size of an uploaded archive.
         public_url: the page's public address, ending in a slash; None without a reverse proxy.
     """
 
@@ -55,12 +56,12 @@ class Settings:
 
     @property
     def photos_dir(self) -> Path:
-        """The folder of data sets that were uploaded or created in the studio."""
+        """The folder that contains the data sets that were uploaded or created in the studio."""
         return self.home / "photos"
 
 
 def default_roots() -> tuple[Path, ...]:
-    """The home folder of the user who starts the studio, and the current folder if it is elsewhere."""
+    """The home folder of the user who starts the studio, and the current folder if it is outside the home folder."""
     home, here = Path.home().resolve(), Path.cwd().resolve()
     return (home,) if here.is_relative_to(home) else (here, home)
 

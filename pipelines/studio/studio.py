@@ -32,14 +32,14 @@ class Studio:
     """
 
     def __init__(self, settings: Settings):
-        """Opens the studio of a folder.
+        """Opens a studio and locks its folder.
 
         Raises:
             StudioError: another studio is using the folder, or the folder is not writable.
         """
         self.settings = settings
         self._lock = _lock_home(settings)
-        # This process and its jobs only read files in these folders, even if tables or links refer to other files.
+        # This process and its jobs read files only in these folders, even if tables or links refer to other files.
         os.environ[ROOTS_VARIABLE] = json.dumps([str(root) for root in settings.allowed])
         self.queue = Queue(settings.home / "jobs")
         self.workers = Workers()

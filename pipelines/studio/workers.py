@@ -32,7 +32,7 @@ MEMORY_BYTES: Final = 4 * 2**30
 MAX_ANSWER_BYTES: Final = 2**30
 QUICK_WORKERS: Final = 3
 LONG_WORKERS: Final = 2
-"""How many longer tasks, such as unpacking, can run at a time; a separate limit, so that they do not delay photos."""
+"""The number of long tasks, such as unpacking, that can run at once; a separate limit, so that photos do not wait."""
 WAIT_SECONDS: Final = 10.0
 QUICK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 120.0
@@ -67,7 +67,7 @@ class Workers:
 
         Args:
             work: the name of the task in worker.py.
-            subject: what messages call the content of the task, such as "The photo".
+            subject: the content of the task, as named in messages, such as "The photo".
             content: the bytes that the task needs.
             seconds: the time limit; tasks with a limit above QUICK_SECONDS have a separate queue.
             arguments: the other arguments of the task, as JSON values.

@@ -119,7 +119,7 @@ def _claim(name: str) -> None:
 
 
 def _fill_node(folder: Path) -> None:
-    """Copies the photos and weights to the node; on kind, k8s/kind.yaml mounts them there."""
+    """Copies the photos and weights to the folder on the node in which the guide's kind cluster mounts them."""
     namespace = "darkroom-proof-node"
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     _keep_pod(namespace, "node", {"hostPath": {"path": PHOTOS_DIR, "type": "DirectoryOrCreate"}}, PHOTOS_DIR, user=0)
@@ -148,7 +148,7 @@ def _keep_pod(
     user: int = USER_ID,
     labels: Mapping[str, str] | None = None,
 ) -> None:
-    """Starts a pod that only mounts a volume."""
+    """Starts an idle pod that mounts a volume."""
     if not cluster.exists(namespace, "pod", name):
         cluster.wait_until(lambda: cluster.exists(namespace, "serviceaccount", "default"), "the service account", 60)
     container = {
@@ -172,7 +172,7 @@ def _keep_pod(
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled pipeline of the guide's command 8, with only two epochs."""
+    """The compiled pipeline that command 8 of the guide submits, but with only two epochs."""
     output = tmp_path_factory.mktemp("pipeline") / "pipeline.yaml"
     return guide.compile_pipeline(output, WEIGHTS, "--set", "train.epochs=2", "--memory", "4Gi")
 
@@ -192,7 +192,7 @@ def stranger(loaded_images: None) -> str:
 
 @pytest.fixture(scope="session")
 def whole_run(data: Path, pipeline: Path) -> Run:
-    """A successful run of all tasks; an earlier run with the same pipeline and images is reused while it is served."""
+    """A successful run of all tasks; an earlier run with the same pipeline and images is reused if the service runs."""
     if (earlier_run := _find_run(pipeline)) is not None:
         return earlier_run
     run = Run(pipeline)
@@ -237,7 +237,7 @@ def ready_replicas() -> int:
 
 
 def compile_small(output: Path, *options: str) -> Path:
-    """Compiles the pipeline of the guide's command 8 with a small network."""
+    """Compiles the pipeline that command 8 of the guide submits, but with a small network."""
     return guide.compile_pipeline(output, WEIGHTS, *SMALL, *options)
 
 

@@ -1,4 +1,4 @@
-"""The unchanged manifests are accepted, run under restricted Pod Security, and are isolated by network policies."""
+"""The API server accepts the unchanged manifests; Pod Security and network policies restrict their pods."""
 
 import subprocess
 

@@ -32,7 +32,7 @@ def test_the_service_answers_the_commands_of_the_guide(served: Run, data: Path) 
     assert prediction["label"] == "red"
 
 
-def test_the_run_ends_as_a_single_finished_mlflow_run_with_the_champion(served: Run) -> None:
+def test_the_run_ends_as_a_single_finished_mlflow_run_whose_model_is_the_champion(served: Run) -> None:
     with mlflow_client() as client:
         (run,) = find_runs(client, served.id)
         assert run.info.status == "FINISHED"
@@ -50,7 +50,7 @@ def bento_of(deployment: str) -> str:
     return str(find_bento(cluster.get(DARKROOM, "deployment", deployment)))
 
 
-def test_a_failed_step_is_not_retried_and_writes_its_error_to_mlflow(data: Path, pipeline: Path) -> None:
+def test_a_failed_step_is_not_retried_and_its_error_is_recorded_in_mlflow(data: Path, pipeline: Path) -> None:
     run = Run(pipeline, arguments={"data": "/data/missing"})
     job = run.start("preprocess")
     wait_for_end(job, seconds=120)

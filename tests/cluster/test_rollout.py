@@ -67,7 +67,7 @@ def roll_out(run: Run, reference: str, change: str, name: str = SERVE, seconds: 
 
 
 def test_a_bento_that_cannot_start_is_rolled_back_and_every_request_is_answered(bento: str, served: Run) -> None:
-    # Kubernetes normally gives up after 300 s, as the manifest sets; this test shortens the time to 60 s.
+    # With the manifest's setting, Kubernetes gives up after 300 s; this test shortens the time to 60 s.
     kubectl("-n", DARKROOM, "patch", "deployment", SERVE, "-p", '{"spec": {"progressDeadlineSeconds": 60}}')
     try:
         with asking(SERVE) as answers:

@@ -16,7 +16,7 @@ from tests.cluster.support.requests import asking
 
 WAIT_SECONDS = 120
 AS_WRITTEN = "cpu-requests"
-"""A label for namespaces: this project's throwaway cluster does not reduce the CPU requests of their pods."""
+"""The label of namespaces in which this project's throwaway cluster does not reduce the CPU requests of pods."""
 
 
 def with_resources(**resources: str) -> Any:

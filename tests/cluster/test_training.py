@@ -1,4 +1,4 @@
-"""Train and tune on a cluster: training resumes after a kill, workers share a search, MLflow stops, memory runs out."""
+"""Train and tune on a cluster: a killed pod, a shared search, an unavailable MLflow, too little memory, and weights."""
 
 import json
 import re

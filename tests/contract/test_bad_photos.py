@@ -56,7 +56,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, dict[str, dict]]:
-    """Preprocesses three classes of good photos, one of which also has all bad photos; returns info and manifest."""
+    """Preprocesses good photos of three classes and, in the class red, all bad photos; returns info and manifest."""
     folder = tmp_path_factory.mktemp("bad")
     data = make_photos(folder / "photos", per_class=6)
     names = {}

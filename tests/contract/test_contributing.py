@@ -44,7 +44,7 @@ def change(text: str, diff: list[str]) -> str:
 
 
 def apply(recipe: str, folder: Path) -> set[str]:
-    """Writes the new files of a recipe and applies its changes; returns the paths of all these files."""
+    """Writes the new files of a recipe and applies its changes; returns the paths of the new and the changed files."""
     paths = set()
     for path, language, text in FILE_BLOCK.findall(recipe):
         paths.add(path)

@@ -83,7 +83,7 @@ def test_the_compiled_pipeline_contains_the_params_as_json(compiled: dict[str, A
     assert json.loads(inputs["train_params"]["defaultValue"])["epochs"] > 0
 
 
-def test_a_task_depends_only_on_its_own_section(compiled: dict[str, Any]) -> None:
+def test_a_task_depends_only_on_its_own_section_of_the_params(compiled: dict[str, Any]) -> None:
     for step, task in compiled["root"]["dag"]["tasks"].items():
         params_input = task["inputs"]["parameters"]["params"]
         if step == "train":
@@ -156,7 +156,7 @@ def test_every_example_is_valid_and_describes_what_to_expect(path: Path) -> None
     assert any("xpected" in line or "Not run here" in line for line in comments)
 
 
-def test_workers_share_the_reading_and_preprocess_merges_their_results(tmp_path: Path) -> None:
+def test_workers_share_the_photos_to_read_and_preprocess_merges_their_results(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "data.workers=3")
     readers = {"read-photos", "read-photos-2", "read-photos-3"}
     assert set(tasks) == (STEPS - {"tune"}) | readers | {"list-photos"}
@@ -166,7 +166,7 @@ def test_workers_share_the_reading_and_preprocess_merges_their_results(tmp_path:
     assert parts == [0, 1, 2]
 
 
-def test_workers_share_the_features_of_tune_and_train(tmp_path: Path) -> None:
+def test_workers_compute_the_features_for_tune_and_train_together(tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "data.feature_workers=2", "tune.trials=5", "tune.workers=2")
     workers = {"compute-features", "compute-features-2"}
     assert set(tasks) == STEPS | workers | {"tune-2", "tune-3"}

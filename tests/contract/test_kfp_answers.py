@@ -129,7 +129,7 @@ def repeat(request: dict[str, Any], url: str, ids: dict[str, str]) -> tuple[int,
 
 
 def form_of(answer: Any) -> Any:
-    """Returns the keys of an answer with the types of their values; of a list, only the form of its last entry."""
+    """Returns the keys of an answer with the types of their values; for a list, only the form of its last entry."""
     if isinstance(answer, dict):
         return {key: form_of(value) for key, value in sorted(answer.items()) if key not in FREE}
     if isinstance(answer, list):

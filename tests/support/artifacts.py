@@ -1,4 +1,4 @@
-"""Creates small real inputs for tests: photos, a prepared data set, and a model bundle, which needs no TensorFlow."""
+"""Creates small real inputs for tests without TensorFlow: photos, a data set, a model bundle and an evaluation."""
 
 import hashlib
 from pathlib import Path

@@ -28,7 +28,7 @@ class BlockedTime:
 
 @contextmanager
 def blocked_time() -> Iterator[BlockedTime]:
-    """Measures the calling thread with Python's profiler."""
+    """Measures the blocked time of the calling thread with Python's profiler, until the end of the block."""
     blocked = BlockedTime()
     sys.setprofile(blocked.profile)
     try:

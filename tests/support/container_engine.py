@@ -67,7 +67,7 @@ def _started_engine() -> Iterator[None]:
 def build(*images: str) -> None:
     """Builds images from the current source, on DARKROOM_BASE_IMAGE or on a base image that is built if it is missing.
 
-    The first build takes minutes.
+    The first build takes several minutes.
     """
     base = os.environ.get("DARKROOM_BASE_IMAGE", BASE_IMAGE)
     if not docker("images", "--quiet", base):

@@ -1,4 +1,4 @@
-"""Sends the responses of the servers that stand in for real ones."""
+"""Sends responses from the test servers that stand in for real servers."""
 
 import json
 from http.server import BaseHTTPRequestHandler

@@ -23,7 +23,7 @@ sys.addaudithook(kill_at)
 
 
 def killed(program: str, *arguments: str, at: Sequence[str], number: int) -> bool:
-    """Runs a Python program, and kills it just before the n-th of these events; returns False if it ended first.
+    """Runs a Python program and kills it just before the n-th of these events; returns False if the program ends first.
 
     Args:
         program: the Python code.

@@ -53,7 +53,7 @@ SMALL_NETWORK = {
     "train.learning_rate": 0.03,
     "evaluate.robustness_photos": 0,
 }
-"""Params with which a few photos of SIDE px are learned in a few epochs."""
+"""Params with which a model learns a few photos of SIDE × SIDE pixels in a few epochs."""
 LONGEST_PAUSE_MS = 3000
 """The longest time for which the Live screen may stay unchanged during a run."""
 WATCH = """

@@ -4,7 +4,7 @@ deployment.json   DeploymentInfo
 bento/            the built bento, which `bentoml serve` accepts; below bento/src:
     service.json      ServiceFacts
     export/           the inference graph: model.xml, model.bin
-    calibration.json  and familiarity.npz, if evaluation calibrated the model
+    calibration.json  and familiarity.npz; only if evaluation calibrated the model
     samples/          sample photos that users can try on the page, and samples.json
     components/       only the code that the service needs
 """

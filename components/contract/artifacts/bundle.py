@@ -53,7 +53,7 @@ class ExportFacts(StrictRecord):
 
 
 class BudgetFacts(StrictRecord):
-    """The time limit of a training run, and how it was used."""
+    """The time limit of a run, and how training used it."""
 
     minutes: float
     """The time limit for the whole run."""
@@ -101,7 +101,7 @@ def read_bundle(bundle_dir: Path) -> BundleInfo:
 
 
 def write_train_image_ids(bundle_dir: Path, image_ids: Iterable[str]) -> None:
-    """Lists the training photos, so that no later comparison scores the model on them."""
+    """Writes the ids of the training photos, so that no later comparison scores the model on them."""
     write_file(bundle_dir / "train_image_ids.txt", "".join(f"{name}\n" for name in sorted(image_ids)).encode())
 
 

@@ -2,19 +2,19 @@
 
 evaluation.json        EvaluationInfo: the headline figures and the verdict
 figures.json           AllFigures: all figures of both splits
-calibration.json       CalibrationFacts, with familiarity.npz: see components/contract/inference/calibration.py
+calibration.json       and familiarity.npz: see components/contract/inference/calibration.py
 predictions.parquet    one row per validation and test photo: split, image_id, label, predicted, probabilities
 label_errors.csv       probable label errors, the most probable first: path, label, suggested_label, confidence
-outliers.csv           photos unlike the others, the farthest first: path, label, distance
-embedding_map.parquet  a map on which similar photos are close: split, image_id, path, label, predicted, x, y, from 0 to
-                       1; missing if there are too few photos
+outliers.csv           photos far from all others, the farthest first: path, label, distance
+embedding_map.parquet  a map on which similar photos are close: split, image_id, path, label, predicted, x and y
+                       from 0 to 1; missing if there are too few photos
 report.html            the report, one self-contained file
 report.pdf             the report for printing
 model_card.md          a summary for users of the model
 confusion_matrix.csv   for the test split: one row per true class, one column per predicted class
 confusion_matrix.png   the same matrix as a picture, if there are at most 60 classes
-architecture.png       with reliability.png, coverage.png and robustness.png: the pictures of the report
-loss_curve.png         with accuracy_curve.png: curves per epoch; missing if the bundle has no history
+architecture.png       and reliability.png, coverage.png and robustness.png: the pictures of the report
+loss_curve.png         and accuracy_curve.png: the values of each epoch; missing if the bundle has no history
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 """The registry alias of the latest version that was neither promoted nor found to be clearly worse."""
 BUNDLE_TAG: Final = "darkroom.bundle"
-"""The tag of a registered version that contains the address of its model bundle."""
+"""The tag that holds the address of a registered version's model bundle."""
 
 VerdictWord = Literal["first", "better", "worse", "cannot tell", "not comparable"]
 
@@ -43,7 +43,7 @@ class Comparison(StrictRecord):
     num_images: int
     """Number of test photos that both models were scored on; neither model was trained on them."""
     num_left_out: int = 0
-    """Number of test photos left out because one of the models was trained on them or on a near-duplicate."""
+    """Number of test photos left out because one of the models was trained on them or on near-duplicates of them."""
     candidate_accuracy: float
     champion_accuracy: float
     num_won: int
@@ -53,7 +53,7 @@ class Comparison(StrictRecord):
     p_value: float
     """P-value of McNemar's mid-p test."""
     accuracy_difference: Interval
-    """Candidate minus champion; the interval is that of Bonett and Price (2012)."""
+    """Candidate minus champion; the interval follows Bonett and Price (2012)."""
     macro_f1_difference: Interval
     """Candidate minus champion; the interval is from a paired bootstrap."""
 
@@ -69,7 +69,7 @@ class Verdict(StrictRecord):
     """The champion at the time of the verdict; if the champion has changed since, the verdict is outdated."""
     comparison: Comparison | None = None
     looks: int | None = None
-    """How many models have been scored on these test photos, including this model; None if MLflow does not answer."""
+    """How many models have been scored on these test photos, including this model; None if MLflow did not answer."""
 
     @property
     def promotes(self) -> bool:

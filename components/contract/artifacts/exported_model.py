@@ -21,6 +21,6 @@ class ExportedModelCard(StrictRecord):
     pixel_range: PixelRange
     """The values that map to black and to white in 16-bit photos."""
     abstention_threshold: float | None
-    """A prediction with a lower probability is only a guess; None if evaluation found no threshold."""
+    """A prediction with a lower probability than this counts as a guess; None if evaluation found no threshold."""
     dataset_fingerprint: str
     mlflow_run_id: str | None

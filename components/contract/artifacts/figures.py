@@ -97,7 +97,7 @@ class Figures(SplitFigures):
     balanced_accuracy: Interval
     """The mean recall of the classes that occur in the split."""
     cohen_kappa: Interval
-    """0: chance agreement; 1: always correct."""
+    """0 means chance agreement, and 1 perfect agreement."""
     roc_auc: Interval | None
     """One versus rest, the mean over the classes that occur in the split; None if only one class occurs."""
     average_precision: Interval | None
@@ -165,7 +165,7 @@ class FamiliarityCheck(StrictRecord):
     num_images: int
     flagged: Interval
     roc_auc: float | None
-    """How well the distance separates these photos from the test photos; None for the test photos themselves."""
+    """How well the distance from the training photos separates these from the test photos; None for the test photos."""
 
 
 class CalibrationFigures(StrictRecord):
@@ -183,9 +183,9 @@ class CalibrationFigures(StrictRecord):
     target_accuracy: float
     threshold: float | None
     coverage: Interval
-    """The fraction of test photos that are answered at the threshold."""
+    """The fraction of test photos for which the model does not abstain."""
     answered_accuracy: Interval | None
-    """The accuracy on the answered photos; None if no photo is answered."""
+    """The accuracy on those photos; None if there are none."""
     familiarity: tuple[FamiliarityCheck, ...]
 
 
@@ -198,11 +198,11 @@ class SliceFigures(StrictRecord):
     num_images: int
     accuracy: Interval
     p_value: float
-    """P-value of the difference in accuracy from all other test photos, by Fisher's exact test."""
+    """P-value of the difference from the accuracy on all other test photos, by Fisher's exact test."""
 
 
 class RobustnessFigures(StrictRecord):
-    """The figures of a sample of the test photos after one kind of disturbance, such as blur."""
+    """The figures for a sample of the test photos after one kind of disturbance, such as blur."""
 
     disturbance: str
     num_images: int
@@ -221,7 +221,7 @@ class FoldFigures(StrictRecord):
     what: str
     """A sentence that explains which photos and features were used, and why."""
     accuracy: Interval
-    """The mean over the folds. The interval is that of Nadeau and Bengio (2003), because the folds share training
+    """The mean over the folds. The interval follows Nadeau and Bengio (2003), because the folds share training
     photos."""
     macro_f1: Interval
     accuracies: tuple[float, ...]

@@ -10,7 +10,7 @@ class ProbedNetwork(StrictRecord):
     candidate: str
     """The candidate's name in the params: a backbone or a file."""
     name: str
-    """The name for display."""
+    """The name that is displayed."""
     input_size: tuple[int, int] | None = None
     """(height, width) of the network's input, in pixels."""
     accuracy: Interval | None = None
@@ -28,7 +28,7 @@ class Probe(StrictRecord):
 
     networks: tuple[ProbedNetwork, ...]
     num_photos: int
-    """The number of photos; 0 if only one candidate was usable, so that nothing was measured."""
+    """The number of training photos that were used; 0 if only one candidate was usable and nothing was measured."""
     chosen: str
     """The chosen candidate."""
     why: str

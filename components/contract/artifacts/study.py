@@ -22,7 +22,7 @@ class Trial(StrictRecord):
             in which case another trial repeats the params.
         values: the values of this trial, by key of the section `train`.
         accuracy: the validation accuracy at the kept epoch; None if no epoch finished.
-        latency_ms: the network's latency for one photo, on the machine of the search; None if not measured.
+        latency_ms: the network's latency for one photo, on the machine that ran the search; None if not measured.
         size_mb: the size of the network's weights; None if not measured.
         reason: why the trial was stopped early or failed.
     """

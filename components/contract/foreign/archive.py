@@ -159,7 +159,7 @@ def members(
 
 
 def _budget(archive: Path, num_bytes: int, room_bytes: int | None) -> Budget:
-    """The budget for an archive of `num_bytes`."""
+    """The budget for unpacking an archive that has `num_bytes`."""
     advice = "If you trust it, unpack it yourself and pass the folder."
     max_bytes, basis = max(SMALL_BYTES, MAX_RATIO * num_bytes), f", {MAX_RATIO} times its size"
     if max_bytes == SMALL_BYTES:
@@ -193,7 +193,7 @@ def _walk(
 
 
 def _checked(name: str, archive: Path) -> str:
-    """The name without `.` parts and doubled slashes; "" for the root folder of the archive."""
+    """The name without `.` parts and repeated slashes; "" for the root folder of the archive."""
     try:
         return "" if name.strip("/") == "." else checked_name(name)
     except UnsafeNameError as reason:

@@ -33,7 +33,7 @@ def run_bounded(module: str, arguments: list[str], budget: Budget, *, seconds: f
     Args:
         module: the program; if it rejects the input, it prints one line on standard output and exits with code 2.
         arguments: the command-line arguments of the program.
-        budget: the limits of the input, for error messages.
+        budget: the limits for the input, for error messages.
         seconds: the time limit.
 
     Raises:

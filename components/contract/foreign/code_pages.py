@@ -113,7 +113,7 @@ def _is_ideographic(char: str) -> bool:
 
 
 def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
-    """The score for a non-Latin alphabet, whose ten most frequent letters make up two thirds of typical text.
+    """Makes the score function of a non-Latin alphabet; ten letters make up two thirds of typical text.
 
     Args:
         frequent: the ten most frequent letters.
@@ -133,7 +133,7 @@ def _alphabet(frequent: str, others: str) -> Callable[[str, str], float]:
 
 
 def _accents(letters: str) -> Callable[[str, str], float]:
-    """The score for a Latin alphabet with these accented letters."""
+    """Makes the score function of a Latin alphabet with these accented letters."""
 
     def score(char: str, _: str) -> float:
         if char.lower() in letters:
@@ -144,7 +144,7 @@ def _accents(letters: str) -> Callable[[str, str], float]:
 
 
 def _han(common: frozenset[str], first_level: tuple[int, int], likelihood: float) -> Callable[[str, str], float]:
-    """The score for Chinese and Korean: half of typical text is common characters, half other first-level characters.
+    """Makes the score function of Chinese or Korean: half of a text is common characters, half other first-level ones.
 
     Args:
         common: the common characters.

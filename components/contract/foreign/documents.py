@@ -14,7 +14,7 @@ MAX_YAML_BYTES: Final = 2**18
 """The YAML parser reads about 20 kB per second; a params.yaml has a few kB."""
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
-"""The limit includes the values of aliases, each time they are used: with aliases, 800 bytes can expand to a billion
+"""The values that an alias refers to count each time the alias is used: with aliases, 800 bytes can expand to a billion
 values."""
 MAX_CHARACTERS: Final = 2**23
 MAX_SECONDS: Final = 30.0

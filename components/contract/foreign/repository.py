@@ -1,8 +1,8 @@
 """Reads the commit of an untrusted git repository, without using its configuration.
 
-`.git/config` can name programs (`core.fsmonitor`, `filter.*.clean`, `diff.external`, includes of other files), and even
-`git status` runs them. Therefore HEAD and the references are read from their files. To find out whether files have
-changed, git runs in an empty repository that uses only the objects and the index of the untrusted one.
+`.git/config` and the files that it includes can name programs (`core.fsmonitor`, `filter.*.clean`, `diff.external`),
+and even `git status` runs them. Therefore HEAD and the references are read from their files. To find out whether files
+have changed, git runs in an empty repository that uses only the objects and the index of the untrusted one.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ _VALUE: Final = re.compile(r"true|false|input|lf|crlf|native|default|minimal", r
 
 
 def git_revision(path: Path) -> str | None:
-    """The checked-out commit of the repository that contains the path, followed by `-dirty` if tracked files differ.
+    """The checked-out commit of the repository that contains the path, with `-dirty` if tracked files have changed.
 
     Uses no program or file that the repository's configuration names, and no file outside the repository.
     """
@@ -182,7 +182,7 @@ def _mode(path: Path) -> int:
 
 
 def _text(path: Path, max_bytes: int) -> str:
-    """The content of a regular file of at most `max_bytes`; "" if it is anything else."""
+    """The content of a regular file; "" for anything else, and for more than `max_bytes`."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

@@ -32,7 +32,7 @@ def walk_tar(file: PacedFile, magic: bytes, path: Path, budget: Budget) -> Itera
     stream = _TarStream(opener(file, budget) if opener else file, path, budget)
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictHeader) as archive:  # type: ignore[call-overload]
         while (header := archive.next()) is not None:
-            if not 0 <= header.size <= budget.max_bytes:  # tarfile would skip it block by block, even past the end
+            if not 0 <= header.size <= budget.max_bytes:  # tarfile would skip it in small blocks, even past the end
                 raise budget.limit_error(
                     f"contain at most {budget.max_bytes:,} bytes{budget.basis}",
                     f"the header of {header.name!r} declares {header.size:,}",

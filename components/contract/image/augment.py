@@ -107,7 +107,7 @@ def uniform_draws(seeds: np.ndarray) -> np.ndarray:
 
 
 def affine_matrices(params: AugmentationParams, draws: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The affine maps from coordinates in each variant to coordinates in its photo: float64 (n, 2, 3), x before y.
+    """The affine maps from coordinates in each variant to those in the original photo: float64 (n, 2, 3), x before y.
 
     Args:
         params: the maximum changes.
@@ -141,7 +141,7 @@ def _mix_bits(numbers: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _workers() -> ThreadPoolExecutor:
-    """The threads for all batches of this process; OpenCV releases the GIL."""
+    """The threads for all batches of this process; they run in parallel, because OpenCV releases the GIL."""
     import cv2
 
     cv2.setNumThreads(1)  # one thread per photo: OpenCV's own threads would compete with these

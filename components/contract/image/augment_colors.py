@@ -27,10 +27,10 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
     Args:
         params: the maximum changes.
         draws: float64 (n, NUM_DRAWS), from 0 to 1.
-        pixels: uint8 (n, height, width, 3), the original photos; contrast is changed relative to the mean of each.
+        pixels: uint8 (n, height, width, 3), the original photos; contrast changes relative to each photo's mean.
 
     Returns:
-        None if the params change no colors.
+        The function, or None if the params change no colors.
     """
     import cv2
 
@@ -51,7 +51,7 @@ def make_color_change(params: AugmentationParams, draws: np.ndarray, pixels: np.
 
 
 def color_matrices(params: AugmentationParams, draws: np.ndarray) -> np.ndarray:
-    """Matrices that map the RGB values of each photo to the new ones: float64 (n, 3, 3); grays are unchanged."""
+    """Matrices that change each photo's saturation and hue: float64 (n, 3, 3); grays are unchanged."""
     signed = 2 * draws - 1
     angle = np.deg2rad(params.hue_degrees * signed[:, 13])[:, None, None]
     # Rodrigues' formula for a rotation around the gray axis.
@@ -71,7 +71,7 @@ def make_disturbance(params: AugmentationParams, draws: np.ndarray, seeds: np.nd
         seeds: uint64 (n,), for the noise.
 
     Returns:
-        None if the params use none of these changes.
+        The function, or None if the params use none of these changes.
     """
     import cv2
 

@@ -17,7 +17,7 @@ BAND_PIXELS: Final = 2**18
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """Converts a loaded image of any mode to uint8 (height, width, 3), RGB, with transparency on white.
+    """Converts a loaded image of any mode to uint8 (height, width, 3), RGB; transparency is blended with white.
 
     Raises:
         ImageError: a pixel is not a finite number.
@@ -54,7 +54,7 @@ def _bounds(image: Image.Image) -> tuple[float, float]:
     """The values that map to black and to white, for float and 32-bit integer photos, whose files do not state them.
 
     They are the ends of the smallest usual range that contains all values: 0 to 1 (only for floats), 0 to 255 or 0 to
-    65,535. If no usual range does, the photo's minimum and maximum are used.
+    65,535. If none of these does, they are the photo's minimum and maximum.
 
     Raises:
         ImageError: a value is not finite.

@@ -4,7 +4,7 @@ Pillow first reads the format, the size, the mode and the EXIF orientation from 
 JPEG is then decoded by libjpeg-turbo through simplejpeg, which rejects damaged scans and scales large photos while it
 decodes them; all other formats are decoded by Pillow. The same bytes, size and resize mode produce the same pixels.
 
-Transparency is blended with white. 16-bit values are scaled by the range of the data set; see
+Transparency is blended with white. 16-bit values are scaled by the pixel range of the data set; see
 components/contract/image/sample_depth.py. CMYK is converted without its color profile. Floats are scaled by their own
 range; see components/contract/image/color_modes.py. Animations and files of several pages are rejected, because the
 label may refer to any frame; the extra pictures that phones append to a JPEG are ignored. Camera raw files are
@@ -52,7 +52,7 @@ Result = TypeVar("Result")
 
 MAX_BYTES: Final = 256 * 2**20
 MIN_SIDE: Final = 4
-"""A photo with a shorter side shows nothing that can be recognized."""
+"""Nothing can be recognized in a photo whose shorter side is below this."""
 MAX_JPEG_SCANS: Final = 200
 """Real files have far fewer; a file with more is designed to keep a decoder busy."""
 
@@ -105,7 +105,7 @@ def decode(
         admit: called with the cost before anything is decoded; it can raise an error to prevent decoding.
 
     Raises:
-        ImageError: the bytes are not a usable photo. Its code is one of empty, not_an_image, format_not_allowed,
+        ImageError: the bytes are not a usable photo. Possible codes: empty, not_an_image, format_not_allowed,
             truncated, corrupt, too_large, too_small, animated.
     """
     image = _open_bytes(data)
@@ -126,7 +126,7 @@ def decode(
 
 
 def measure_depth(data: bytes) -> Depth | None:
-    """Measures the range of values of a photo with more than 8 bits per value; None for others, which are not decoded.
+    """Measures the range of values of a photo with more than 8 bits per value; None for other photos.
 
     Raises:
         ImageError: the bytes are not a usable photo.

@@ -1,4 +1,4 @@
-"""Estimates from a photo's header how much memory and time decoding takes, so that it can be rejected or postponed."""
+"""Estimates from a photo's header the memory and time for decoding, so that the photo can be rejected or postponed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -48,7 +48,7 @@ def header_cost(data: bytes, image: Image.Image, size: tuple[int, int], resize: 
     if file_format == "JPEG":
         num_bytes, nanoseconds = _jpeg_cost(data, image, size, resize)
     else:
-        # Pillow's copy, and the result in RGB.
+        # The memory is for Pillow's copy and for the result in RGB.
         num_readings = 2 if deep and image.mode.startswith("RGB") else 1  # high and low bytes are read separately
         bytes_per_pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
         bytes_per_pixel *= num_readings

@@ -150,7 +150,7 @@ def _allowed_format(data: bytes) -> str | None:
 
 
 def _foreign_picture(data: bytes) -> str | None:
-    """The kind of picture, if its format is not one of FORMATS; otherwise None."""
+    """The kind of a picture in a known format that is not in FORMATS; None for any other file."""
     if data[4:8] == b"ftyp" and not is_heif(data):
         return _FOREIGN_BRANDS.get(data[8:12])
     if b"<svg" in data[:1024].lower():

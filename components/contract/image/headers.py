@@ -66,7 +66,7 @@ def check_header(data: bytes) -> None:
 
 
 def jpeg_frame(data: bytes) -> JpegFrame:
-    """Reads the header of a JPEG; a damaged header counts as the most expensive one."""
+    """Reads the header of a JPEG; a damaged header is treated as the most expensive kind."""
     num_scans = max(1, data.count(b"\xff\xda"))
     frame: tuple[int, bytes] | None = None
     for marker, start, end in _jpeg_segments(data):
@@ -144,7 +144,7 @@ def _palette_bytes(flags: bytes) -> int:
 
 
 def _check_tiff(data: bytes) -> None:
-    """Limits the number of values per tag: Pillow limits their bytes, but creates a Python object for each value."""
+    """Limits the number of values per tag: Pillow limits a tag's bytes, but creates a Python object for each value."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = 43 in data[2:4]
     entry = struct.Struct(order + ("HHQ8x" if is_big else "HHL4x"))

@@ -9,7 +9,7 @@ def read_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow applies the orientation of a TIFF while loading it
     try:
-        # Uses the method of the base class, because PNG's own would decode the pixels to look for EXIF data after them.
+        # Calls the base class's method: that of the PNG class would decode the pixels to find EXIF data after them.
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except Exception:  # with damaged tags, Pillow's EXIF reader may raise any error
         return 1

@@ -36,7 +36,7 @@ _LOW_BYTES: Final = {
     for colors in ("RGB", "RGBX", "RGBA")
     for order, other in _OTHER_ORDER.items()
 } | {"LA;16B": "RGBA"}
-"""Pillow only keeps the high byte of each color value. The low bytes are obtained by reading the file again with the
+"""Pillow keeps only the high byte of each color value. The low bytes are obtained by reading the file again with the
 opposite byte order. Gray with transparency has four bytes per pixel; the second and the last are the low bytes."""
 
 
@@ -65,10 +65,10 @@ def settle_range(depths: Sequence[Depth]) -> PixelRange:
     """Determines one range for all photos of a data set: 0 to 2^n - 1, with the smallest n ≥ 8 that covers all values.
 
     Sensors have an integer number of bits, so the range usually stays the same when photos are added, and a few bright
-    pixels do not shift it. A maximum in the metadata is treated as one more value, because it may be lower than the
-    actual values: of the programs that write PNG's sBIT, some scale the values to 16 bits, as the standard requires,
-    and others do not. A few photos that are far brighter than all others are ignored. If there are negative values, the
-    range begins at a negative power of two.
+    pixels do not shift it. A maximum in the metadata is treated as one more value, because the actual values may
+    exceed it: some programs that write PNG's sBIT scale the values to 16 bits, as the standard requires, and others do
+    not. A few photos that are far brighter than all others are ignored. If there are negative values, the range begins
+    at a negative power of two.
     """
     if not depths:
         return FULL_RANGE
@@ -105,7 +105,11 @@ class Samples:
             self._low_bytes.load()
 
     def to_rgb(self, pixel_range: PixelRange) -> tuple[np.ndarray, float]:
-        """The pixels, uint8 (height, width, 3), RGB, with transparency on white; and the share of clipped values."""
+        """The photo in RGB, with transparency blended with white, and the share of clipped values.
+
+        Returns:
+            uint8 (height, width, 3), and a number from 0 to 1.
+        """
         table = _level_table(pixel_range, self._is_signed)
         rgb, top = np.empty((self._image.height, self._image.width, 3), np.uint8), 0
         num_clipped = num_values = 0
@@ -163,7 +167,7 @@ def _level_table(pixel_range: PixelRange, is_signed: bool) -> np.ndarray:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """Pillow's raw mode, which determines how it reads the file's values; empty for formats without one."""
+    """The raw mode, which determines how Pillow reads the file's values; empty for formats without a raw mode."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     raw_mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -191,7 +195,7 @@ def _declared_maximum(image: Image.Image, data: bytes) -> int:
 
 
 def _significant_bits(data: bytes) -> bytes:
-    """The significant bits of each color of a PNG, from its chunk sBIT; empty if there is none before the pixels."""
+    """The significant bits of each color of a PNG, from its sBIT chunk; empty if no sBIT precedes the pixels."""
     start = 8
     while (kind := data[start + 4 : start + 8]) not in (b"IDAT", b""):
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")

@@ -35,9 +35,9 @@ class Abstention(StrictRecord):
     """The model abstains if the probability of its answer is lower than this. None: no threshold reaches the target, so
     the model never abstains."""
     coverage: Share
-    """The fraction of the validation photos that are answered."""
+    """The fraction of the validation photos for which the model does not abstain."""
     accuracy: Share
-    """The accuracy on the answered validation photos."""
+    """The accuracy on those photos."""
 
 
 class Familiarity(StrictRecord):
@@ -51,7 +51,7 @@ class Familiarity(StrictRecord):
     familiar_share: Share
     """The fraction of the validation photos that are familiar by this threshold."""
     num_reference: Annotated[int, Field(ge=1)]
-    """Number of training photos in the reference."""
+    """Number of training photos whose embeddings form the reference."""
 
 
 class CalibrationFacts(StrictRecord):
@@ -106,7 +106,7 @@ class Calibration:
         return neighbor_distance(embeddings, self.reference, self.facts.familiarity.num_neighbours)
 
     def is_unfamiliar(self, embeddings: np.ndarray) -> np.ndarray:
-        """Which photos are farther away than the threshold: bool (n,)."""
+        """Which photos are farther from the training photos than the threshold: bool (n,)."""
         unfamiliar: np.ndarray = self.unfamiliarity(embeddings) > self.facts.familiarity.threshold
         return unfamiliar
 

@@ -94,7 +94,7 @@ class Constraint:
 
 @written_as(ActivationFunction | None)
 def activation(value: Any) -> str | None:
-    """Checks the name of a Keras activation, or None."""
+    """Checks that a value is the name of a Keras activation, or None."""
     if value is None:
         return None
     if not isinstance(value, str) or value not in ACTIVATIONS:
@@ -132,7 +132,7 @@ def initializer(value: Any) -> Dropped:
 
 @written_as(Regularizer | None)
 def regularizer(value: Any) -> Regularizer | None:
-    """Reads a regularizer: its short name, Keras' format, or None."""
+    """Reads a regularizer, given as a short name, in Keras' format, or as None."""
     if value is None:
         return None
     strengths = number(0, 1e6)
@@ -168,7 +168,7 @@ def seed(value: Any) -> Dropped:
 
 
 def policy(value: Any) -> str | None:
-    """The name of a precision policy; float32 by default."""
+    """The name of a precision policy; None if the layer has none, which means float32."""
     if isinstance(value, dict):
         if value.get("class_name") not in ("DTypePolicy", "Policy") or not isinstance(value.get("config"), dict):
             raise wrong("a precision policy", value.get("class_name"))

@@ -34,7 +34,7 @@ Step = tuple[int, int]
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
 """The scale of the pixels that a network expects."""
 BackboneScale = PixelScale | Literal["ImageNet mean and root of deviation"]
-"""Also includes the scale that only Keras' EfficientNet expects."""
+"""PixelScale, and the scale that only Keras' EfficientNet expects."""
 
 
 _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
@@ -76,7 +76,7 @@ class WeightFiles:
         folder: the folder below the base URL of Google's public files.
         with_top: the name of the file with the classification layer.
         without_top: the name of the file without it.
-        cache_names: the names of the two files in Keras' cache; None if they are the same as above.
+        cache_names: the names of the two files in Keras' cache; None if these are `with_top` and `without_top`.
     """
 
     folder: str

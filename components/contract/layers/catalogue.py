@@ -71,7 +71,7 @@ _AXIS = _AXES.named("Axis").by_default(-1)
 
 
 def _random(text: str, name: str, check: Check, **others: Check) -> Kind:
-    """A layer with a random effect during training, and no effect otherwise."""
+    """A kind of layer with a random effect during training, and no effect otherwise."""
     return Kind({name: check, **others, **DRAWN}, same, required=(name,), help=text)
 
 

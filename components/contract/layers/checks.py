@@ -117,7 +117,7 @@ def optional(inner: Check) -> Check:
 
 
 def either(*checks: Check, expected: str = "a value of one of several types") -> Check:
-    """A check that accepts what any of `checks` accepts; `expected` describes all of them for messages."""
+    """A check that accepts what any of `checks` accepts; `expected` describes them all in messages."""
 
     def check(value: Any) -> Any:
         reasons = []
@@ -171,7 +171,7 @@ def edges(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def plain_list(value: Any) -> Any:
-    """Converts a tuple of Keras 3, written as {"class_name": "__tuple__", "items": […]}, to a list."""
+    """Converts a tuple, which Keras 3 writes as {"class_name": "__tuple__", "items": […]}, to a list."""
     if isinstance(value, dict) and value.get("class_name") == "__tuple__":
         return value.get("items")
     return value

@@ -17,11 +17,11 @@ class Kind:
         arguments: the allowed arguments and their checks.
         shape: computes the output shape from the arguments and the input shape (a list of shapes if `merges`); raises
             ValueError if the layer cannot accept the input.
-        weights: computes the names and shapes of the weights, in Keras' order, from the same arguments.
+        weights: computes the names and shapes of the weights, in Keras' order; called like `shape`.
         required: arguments without a default.
         merges: whether the layer has several inputs.
         spreads: whether the inputs are separate arguments (query, value and key) instead of a list.
-        num_inner_values: computes the maximum number of intermediate values from the same arguments.
+        num_inner_values: computes the maximum number of intermediate values; called like `shape`.
         help: the purpose of the layer, in one sentence.
         group: the heading under which the studio lists the layer.
     """

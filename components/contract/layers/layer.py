@@ -83,7 +83,7 @@ class Layer(StrictRecord, allow_inf_nan=False, validate_by_name=True, serialize_
 
 
 class MergingLayer(Layer):
-    """A layer that also uses the outputs of earlier layers as inputs."""
+    """A layer that takes the outputs of earlier layers as additional inputs."""
 
     with_: Annotated[
         LayerName | Annotated[tuple[LayerName, ...], Strict(False), Field(min_length=1)],

@@ -66,7 +66,7 @@ def convolved(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def depthwise(arguments: Arguments, shape: Shape) -> Shape:
-    """The output shape of DepthwiseConv2D and SeparableConv2D; TensorFlow only supports equal strides."""
+    """The output shape of DepthwiseConv2D and SeparableConv2D; TensorFlow supports only equal strides."""
     strides = arguments.get("strides", (1, 1))
     if strides[0] != strides[1]:
         raise ValueError(f"strides must be the same along height and width; found {strides}")
@@ -136,7 +136,7 @@ def permuted(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def bordered(key: str, sign: int) -> Callable[[Arguments, Shape], Shape]:
-    """Computes the output shape of layers that add (sign 1) or crop (-1) a border; `key` names their argument."""
+    """The shape function of layers that add (sign 1) or crop (-1) a border; `key` names their argument."""
 
     def shape_of(arguments: Arguments, shape: Shape) -> Shape:
         default = ((1, 1), (1, 1)) if sign > 0 else ((0, 0), (0, 0))
@@ -210,7 +210,7 @@ def along_channels(arguments: Arguments, shape: Shape) -> Shape:
 
 
 def grouped(arguments: Arguments, shape: Shape) -> Shape:
-    """The output shape of GroupNormalization; -1 means as many groups as channels."""
+    """The output shape of GroupNormalization; `groups: -1` means as many groups as channels."""
     groups = arguments.get("groups", 32)
     if groups == 0 or shape[-1] % groups:
         raise ValueError(f"its {groups} groups do not divide {shape[-1]} channels")

@@ -46,7 +46,7 @@ def dump_layer(layer: Layer) -> str | dict[str, Any]:
 
 
 class PlainSchema(GenerateJsonSchema):
-    """A schema without titles, which would only repeat the keys."""
+    """Generates schemas without titles, which would only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
         """Always False."""
@@ -83,7 +83,7 @@ LayerSpec = Annotated[Layer, PlainValidator(parse_layer), PlainSerializer(dump_l
 
 @dataclass(frozen=True)
 class TracedLayer:
-    """A layer with its shapes in a network.
+    """A layer, with its input and output shapes in a network.
 
     Attributes:
         input_shapes: the shape of the layer's input, then the output shapes of the layers in `with`.
@@ -157,7 +157,7 @@ def follow(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.mo
 
 
 def trace(layers: tuple[Layer, ...], input_shape: Shape, where: str = "train.model.layers") -> list[TracedLayer]:
-    """Like `follow`, for a complete network.
+    """Like `follow`, but returns a list, and checks that the network is complete.
 
     Raises:
         LayerError: as in `follow`, or if a layer is not used, or if the last layer does not output a flat vector.

@@ -14,12 +14,12 @@ class Row(BaseRecord):
     """A layer, or a pretrained part of the network.
 
     Attributes:
-        name: unique in the network.
-        kind: the Keras class; for a pretrained part, the number of its layers.
+        name: the name, unique in the network.
+        kind: the Keras class; for a pretrained part, a text such as "154 layers".
         gives: the output shape for one photo.
         num_parameters: the number of weights.
         multiply_adds: the approximate number of multiply-adds for one photo.
-        takes: the names of the rows that are its inputs.
+        takes: the names of the rows whose outputs are its inputs.
     """
 
     name: str

@@ -70,7 +70,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `style`: word (left-aligned text), roomy (hidden on phones), soft."""
+    """A column of a table; `style` contains classes: word (left-aligned text), roomy (hidden on phones), soft."""
 
     title: Words
     style: str = ""
@@ -86,7 +86,7 @@ class Table:
         label: describes the content of the table, for screen readers.
         search: the label of a search field for a long table; None for no search field.
         foot: the last row, a summary.
-        style: a CSS class of the style sheet; the only one is `narrow`.
+        style: `narrow`, a class of the style sheet, or empty.
     """
 
     columns: Sequence[Column | str]
@@ -146,7 +146,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos in a grid; `style`: wide for pairs, small, or empty."""
+    """Photos in a grid; `style` is wide (for pairs), small or empty."""
 
     photos: Sequence[Photo]
     style: Literal["", "small", "wide"] = ""
@@ -201,7 +201,7 @@ class Verdict:
         word: the conclusion in a few words.
         tone: good, bad, warn or soft.
         blocks: the reasons.
-        eyebrow: the kind of conclusion.
+        eyebrow: the kind of conclusion, shown above the word.
     """
 
     word: str

@@ -8,7 +8,7 @@ import numpy as np
 THUMBNAIL_PIXELS = 168
 SMALL_PIXELS = 104
 TINY_PIXELS = 96
-"""Pictures up to this size are enlarged without smoothing, so that their pixels are visible."""
+"""Pictures with at most this many pixels per side are enlarged without smoothing, so that their pixels are visible."""
 
 
 def thumbnail(pixels: np.ndarray, size: int = THUMBNAIL_PIXELS) -> tuple[str, bytes]:

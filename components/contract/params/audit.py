@@ -7,8 +7,8 @@ from pydantic import Field
 from components.contract.params.base import Section
 
 Policy = Literal["ignore", "report", "quarantine", "fail"]
-"""ignore: do nothing. report: add a line to the report. quarantine: also leave the photos out. fail: also stop the run
-with an error before training."""
+"""ignore: do nothing. report: add a line to the report. quarantine: report, and leave the photos out. fail: report,
+leave the photos out, and stop the run with an error before training."""
 
 
 class AuditParams(Section):

@@ -9,7 +9,7 @@ from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects
 
 TINY_PIXELS = 64
-"""If the longer side of the pictures has at most this many pixels, a small network is trained at their native size."""
+"""If the longer side of the photos has at most this many pixels, a small network is trained at their native size."""
 
 MIN_SIZE, MAX_SIZE = 4, 2048
 """The limits of height and width of a prepared photo, in pixels."""

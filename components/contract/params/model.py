@@ -55,7 +55,7 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
     "upload": ("path", "name", "head", "layer", "pixels", "class_names"),
     "bundle": ("from", "head", "layer"),
 }
-"""The keys that each kind accepts; the first is required, except `name` if there is a weights file."""
+"""The keys that each kind accepts; the first is required, except that `name` is optional if there is a weights file."""
 
 
 class ModelParams(Section, serialize_by_alias=True):

@@ -1,4 +1,4 @@
-"""The typed form of params.yaml: one frozen Pydantic model per section, parsed once at the edge.
+"""The typed form of params.yaml: one frozen Pydantic model per section.
 
 YAML, `--set` and the JSON strings that KFP passes to the steps are all validated by the same strict Pydantic models.
 Values that are `auto` are resolved by `resolve` before anything is compiled or run.
@@ -37,7 +37,7 @@ S = TypeVar("S", bound=Section)
 
 
 def _require_code_page(name: str) -> str:
-    """Accepts `auto` and any text encoding that Python supports."""
+    """Checks that a name is `auto` or a text encoding that Python supports."""
     if name != "auto":
         try:
             "a".encode(name)
@@ -92,7 +92,7 @@ class PreprocessParams(Section):
 
     @property
     def zip_code_page(self) -> str | None:
-        """Python's name of the encoding; None if it is detected."""
+        """Python's name of the encoding; None if it is to be detected."""
         return None if self.zip_encoding == "auto" else self.zip_encoding
 
     @property

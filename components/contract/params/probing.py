@@ -17,8 +17,8 @@ class ProbeRule:
     """The settings of a probe.
 
     Attributes:
-        candidates: the backbones; the photos are prepared at the largest of their sizes.
-        choose: most_accurate, or fastest: the fastest of the candidates that may be as accurate as the best one.
+        candidates: the backbones and files; the photos are prepared at the largest of their input sizes.
+        choose: most_accurate, or fastest (the fastest of the candidates that may be as accurate as the best one).
     """
 
     candidates: tuple[str, ...]

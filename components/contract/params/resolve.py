@@ -41,7 +41,7 @@ SMALL_CNN: tuple[Layer, ...] = tuple(
         {"Dropout": {"rate": 0.3}},
     )
 )
-"""The network that replaces `kind: auto` for tiny pictures."""
+"""The network that replaces `kind: auto` for tiny photos."""
 
 
 class InitialModelFacts(BaseRecord):
@@ -79,7 +79,7 @@ def resolve(
 
     Args:
         params: the params as read.
-        native_size: (height, width) in pixels: the median over the photos.
+        native_size: (height, width) in pixels, the median size of the photos.
         data_name: the name of the data, for `deploy.model_name: auto`.
         initial_model: the facts about the upload or bundle in `train.model`; None if this machine cannot read it.
 

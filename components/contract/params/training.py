@@ -230,7 +230,7 @@ class TrainParams(Phase):
         return height_width(self.image_size or image_size)
 
     def passes_per_epoch(self, num_photos: int) -> int:
-        """How often an epoch passes over this many training photos: once, unless it would have too few steps."""
+        """How often an epoch passes over this many training photos: more than once if one pass has too few steps."""
         return (self.min_epoch_steps - 1) * self.batch_size * self.accumulate // num_photos + 1
 
     def without_mirror(self) -> Self:

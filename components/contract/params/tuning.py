@@ -234,13 +234,13 @@ def _set_value(tree: Any, key: str, value: Any) -> None:
 
 
 def _check_entry(node: Any, parts: list[Any]) -> None:
-    """Raises KeyError if `node`, the parent of the key's last part, cannot have it; layers may omit their arguments."""
+    """Raises KeyError if the key's last part is not in `node`, its parent, and is not an argument of a layer."""
     if not parts or (isinstance(node, dict) and parts[-1] not in node and not _is_layer(parts)):
         raise KeyError
 
 
 def _is_layer(parts: list[Any]) -> bool:
-    """Whether the last part is an argument of a layer; layers list only the arguments that are not defaults."""
+    """Whether the last part of a key is an argument of a layer, which is absent if it has its default."""
     return len(parts) > 1 and isinstance(parts[-2], str) and parts[-2][:1].isupper()
 
 

@@ -63,7 +63,7 @@ class FolderStore:
         return True
 
     def discard(self, name: str) -> None:
-        """Removes the file if it is in the cache; also removes files of the same kind older than LEFT_SECONDS."""
+        """Removes the file if the folder is in this machine's cache; also removes old files of the same kind."""
         if self._is_own:
             (self._folder / name).unlink(missing_ok=True)
         kind_dir = (self._folder / name).parent.parent

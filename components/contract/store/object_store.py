@@ -36,7 +36,7 @@ class ObjectStore:
     """Files that are stored as blocks at an address."""
 
     def __init__(self, address: str, system: Any = None):
-        """Uses an address, without connecting yet.
+        """Prepares the store at an address, without connecting to it.
 
         Args:
             address: the address, such as s3://bucket/darkroom.

@@ -1,4 +1,4 @@
-"""Addresses that may contain a secret, which is used for downloads but never printed, logged or stored."""
+"""Addresses that may contain a secret, which is used for downloads but never printed, logged or saved."""
 
 import base64
 import functools
@@ -39,7 +39,7 @@ _SECRET_VARIABLES: Final = (
 _MIN_SECRET: Final = 4
 """The minimum length, in characters. Shorter secrets could also occur in ordinary words, so they are not masked."""
 _MIN_OPAQUE: Final = 16
-"""The length, in characters, from which a query value counts as a secret, regardless of its name."""
+"""The minimum length, in characters, of a query value that counts as a secret regardless of its name."""
 
 
 class Address(str):

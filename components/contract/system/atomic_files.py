@@ -1,4 +1,4 @@
-"""Writes outputs completely or not at all: to a temporary path next to the target, then renames it to the target."""
+"""Writes outputs completely or not at all, by writing to a temporary path next to the target and then renaming it."""
 
 import contextlib
 import csv
@@ -73,7 +73,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder next to the target, for files that will be moved there; removed when the block ends.
+    """A temporary folder next to the target, for files that will be moved to the target; removed when the block ends.
 
     If the process is killed, the next writer of the same target removes the folder.
 

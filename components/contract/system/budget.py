@@ -1,8 +1,8 @@
 """Limits for untrusted input: bytes, members, seconds and memory.
 
 Archives, tables, binary files, downloads, prediction logs and folders may come from anyone. A reader counts what it
-actually reads against a budget, regardless of what the file's header claims. Input that exceeds its budget raises an
-error that names the limit.
+actually reads against a budget, regardless of what the file's header claims. If the input exceeds its budget, an
+error that names the limit is raised.
 """
 
 import errno
@@ -27,7 +27,7 @@ MAX_MEMORY_BYTES: Final = 2**29
 START_SECONDS: Final = 30.0
 BYTES_PER_SECOND: Final = 10**6
 MEMBERS_PER_SECOND: Final = 100
-"""Even a slow disk is much faster than this; input that is slower is designed to keep the reader busy."""
+"""Even a slow disk exceeds both rates by far; input that is slower is designed to keep the reader busy."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -45,7 +45,7 @@ class Budget:
         max_members: the maximum number of files and folders, rows, pictures or keys.
         max_memory_bytes: see MAX_MEMORY_BYTES.
         start_seconds: the time allowed for any input; more time is allowed as content is read.
-        bytes_per_second: the slowest acceptable rate.
+        bytes_per_second: the slowest acceptable rate for content.
         members_per_second: the slowest acceptable rate for members.
         basis: the reason for `max_bytes`, for the message.
         members: what the members are called in messages.
@@ -149,7 +149,7 @@ class PacedFile:
         self._budget = budget
 
     def read(self, size: int = -1) -> bytes:
-        """Reads at most `size` bytes, or all remaining bytes if it is negative.
+        """Reads at most `size` bytes, or all remaining bytes if `size` is negative.
 
         Raises:
             DarkroomError: reading takes longer than the budget allows.

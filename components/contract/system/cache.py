@@ -31,7 +31,7 @@ def checkpoints_dir() -> Path:
 
 
 def require_resumable(folder: Path, error: OSError) -> None:
-    """Raises an error if a folder from which work is resumed cannot be written, and this pod has a volume for it.
+    """Raises an error for an unwritable folder from which work is resumed, but only if this pod has a volume for it.
 
     Without such a volume, work continues, but cannot be resumed after an interruption.
 
@@ -68,7 +68,7 @@ def cache_limit() -> int:
 
 
 def evict(files: Mapping[Path, float], used: Collection[Path], remove: Callable[[Path], bool]) -> None:
-    """Removes the least recently used files, except those that this run has used, until all files fit the limit.
+    """Removes the least recently used files, except those that this run has used, until the rest is within the limit.
 
     Args:
         files: all files of one kind, with the time of their last use.

@@ -25,7 +25,7 @@ def full_disk_error(error: OSError) -> ArtifactError | None:
 
 
 def require_room(folder: Path) -> None:
-    """Raises an error if the folder is on a full disk, which then explains any failure to write there.
+    """Raises an error if the folder is on a full disk; call it after a failure that a full disk may explain.
 
     Raises:
         ArtifactError: the disk is full.

@@ -42,7 +42,8 @@ QUIET = {
 def quiet_libraries() -> None:
     """Keeps libraries from sending usage statistics, and from logging what Darkroom reports more clearly."""
     os.environ.update(QUIET)
-    # Otherwise every retry is logged if a server does not answer. KFP's client sets the level of the parent, "urllib3".
+    # Otherwise, every retry is logged if a server does not answer. The level is set here and not for the parent logger,
+    # "urllib3", because KFP's client sets that one.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
@@ -159,7 +160,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
 
 
 def _require_home() -> None:
-    """Sets HOME if it is missing: libraries need it, but a user id without an account, as in a container, has none."""
+    """Sets HOME if it is missing: libraries need it, but a user id without an account, as in containers, has none."""
     try:
         Path.home()
     except RuntimeError:
@@ -212,7 +213,7 @@ def _show(message: str, end: str = "\n") -> None:
 
 @contextlib.contextmanager
 def _safe_streams() -> Iterator[StandardStream | None]:
-    """Within the block, replaces standard output and error unless a test already has; yields the new output or None."""
+    """Within the block, replaces standard output and error unless a test already did; yields the new output or None."""
     originals = sys.stdout, sys.stderr
     output, sys.stdout = _safe_stream(sys.stdout, sys.__stdout__, 1)
     _, sys.stderr = _safe_stream(sys.stderr, sys.__stderr__, 2)

@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Logs a line at most every EVERY_SECONDS."""
+    """Logs a progress line at most once every EVERY_SECONDS."""
 
     def __init__(self, total: int = 0, what: str = "photos"):
         """Starts the clock.
 
         Args:
             total: the number of items.
-            what: the items and the work on them, as in "photos read".
+            what: the noun for the items, optionally with the work that is done, such as "photos" or "photos read".
         """
         self._total = total
         self._what = what
@@ -32,13 +32,13 @@ class Progress:
         return time.monotonic() - self._start
 
     def is_due(self) -> bool:
-        """Whether a line is due; if so, schedules the next one."""
+        """Whether a progress line is due; if so, the next line is due EVERY_SECONDS later."""
         is_due = time.monotonic() - self._last >= EVERY_SECONDS
         self._last = time.monotonic() if is_due else self._last
         return is_due
 
     def report(self, count: int) -> None:
-        """Logs the progress, if a line is due."""
+        """Logs that `count` items are done, if a progress line is due."""
         if self.is_due():
             rate = count / max(self.seconds, 1e-9)
             seconds_left = (self._total - count) / rate
@@ -52,7 +52,7 @@ def log_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     Args:
         items: the items to process.
         total: the number of items.
-        what: the items and the work on them, as in "photos read".
+        what: the noun for the items, optionally with the work that is done, such as "photos" or "photos read".
     """
     progress = Progress(total, what)
     for count, item in enumerate(items, start=1):

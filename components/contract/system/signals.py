@@ -38,7 +38,7 @@ def explain_signal(code: int, *, what: str = "The task", remedy: str = LESS_MEMO
 
 
 def _memory() -> str:
-    """The memory of this machine, if known."""
+    """A clause that states how much memory this machine has; empty if the amount is unknown."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
         total = int(fields["MemTotal"].split()[0]) / 2**20

@@ -22,7 +22,7 @@ OUTAGE_WORDS: Final = re.compile(
     r"connect|timed? ?out|temporar|unavailable|reset by peer|starting up|shutting down|name resolution|\b50[234]\b",
     re.I,
 )
-"""Words in error messages about servers that may become available again; the libraries have no common error class."""
+"""Words that occur in error messages about temporary outages; the libraries have no common class for such errors."""
 ResultT = TypeVar("ResultT")
 
 
@@ -32,12 +32,12 @@ def is_in_pod() -> bool:
 
 
 def outage_seconds() -> float:
-    """How long to wait for a server: on a cluster long enough for a restart, otherwise not at all."""
+    """How long to wait for a server, in seconds: OUTAGE_SECONDS in a pod, otherwise 0."""
     return OUTAGE_SECONDS if is_in_pod() else 0.0
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether an error of a library is about a server that may become available again."""
+    """Whether an error that a library raised means that a server is temporarily unavailable."""
     if isinstance(error, DarkroomError):
         return False
     return OUTAGE_WORDS.search(f"{type(error).__name__}: {error}") is not None
@@ -49,13 +49,13 @@ def wait_for(
     is_temporary: Callable[[Exception], bool],
     seconds: float = OUTAGE_SECONDS,
 ) -> ResultT:
-    """Returns the result of a call, and repeats the call while its errors are temporary.
+    """Makes a call, repeats it as long as it fails with temporary errors, and returns its result.
 
     Args:
         call: the call to repeat.
         subject: the server, as the subject of the log message.
-        is_temporary: whether an error is temporary.
-        seconds: how long to repeat the call; 0 calls it once.
+        is_temporary: decides whether an error is temporary.
+        seconds: how long to repeat the call; 0 to make it only once.
 
     Raises:
         Exception: the last error of the call, if the error is permanent or the time is up.

@@ -1,1 +1,1 @@
-"""The MLflow run that all steps log to: `run` is the interface, `spool` sends its messages."""
+"""The MLflow run that all steps log to: `run` is the interface, `spool` sends the messages."""

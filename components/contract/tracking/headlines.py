@@ -1,4 +1,4 @@
-"""A saved view of MLflow's list of runs with the headline figures as columns; by default the list shows no figures."""
+"""A saved view that shows the headline figures as columns in MLflow's list of runs; by default, the list shows none."""
 
 import json
 from typing import Final
@@ -11,8 +11,8 @@ COLUMNS: Final = (
 )
 VIEW_KEY: Final = "darkroom"
 VIEW_TAG: Final = f"mlflow.sharedViewState.{VIEW_KEY}"
-"""A tag of the experiment. MLflow 3.17 lists the saved views from such tags in the menu Views; earlier versions open
-them only by their address."""
+"""The tag of an experiment that stores the view. MLflow 3.17 lists the views in such tags in its Views menu; in earlier
+versions, a view can be opened only by its address."""
 VIEW: Final = json.dumps(
     {"name": "Headlines", "createdAt": 0, "updatedAt": 0, "state": json.dumps({"selectedColumns": COLUMNS})}
 )

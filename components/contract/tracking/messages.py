@@ -44,7 +44,7 @@ def send(messages: Sequence[Message]) -> None:
     """Sends messages of the same kind to the store; logs a warning if the store rejects them permanently.
 
     Raises:
-        Exception: an error of MLflow, requests or SQLAlchemy: the store does not accept the messages now.
+        Exception: an error from MLflow, requests or SQLAlchemy: the store does not accept the messages now.
     """
     from mlflow.exceptions import MlflowException
 
@@ -56,7 +56,7 @@ def send(messages: Sequence[Message]) -> None:
         _warn_refused(messages[0], error)
     except OSError as error:
         if type(error).__module__ != "builtins" or isinstance(error, ConnectionError | TimeoutError):
-            raise  # an error of requests or of a socket
+            raise  # an error from requests or a socket
         _warn_refused(messages[0], error)
 
 

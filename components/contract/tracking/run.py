@@ -1,4 +1,4 @@
-"""The MLflow run that a step logs to: one run per pipeline run, shared by all steps, and ended by its owner.
+"""The MLflow run that a step logs to; in a pipeline run, all steps log to the same MLflow run.
 
 If MLflow is slow or unavailable, a step does not stop: its messages wait, and are sent when MLflow is available again.
 """
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_PARAMS_PER_CALL = 100
 """MLflow's limit for one request."""
 START_PATIENCE = {**PATIENCE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""Settings for each of the attempts to start a run, which are repeated until START_SECONDS have passed."""
+"""Settings for a single attempt to start a run; attempts are repeated until START_SECONDS have passed."""
 START_SECONDS = 15.0
 """How long the start of a run waits for a server that does not answer; then the run continues, and is logged later."""
 START_RETRY_SECONDS = 2.0
@@ -89,7 +89,7 @@ class Run:
         self._enqueue("metrics", {"values": values, "timestamp": now_ms(), "step": step})
 
     def last_step(self, metric: str) -> int:
-        """The last step for which the store has this metric; 0 if there is none, or the store does not answer."""
+        """The highest MLflow `step` of this metric in the store; 0 if there is none, or the store does not answer."""
         run_id = self.run_id
         if run_id is None:
             return 0
@@ -116,7 +116,7 @@ class Run:
         self._enqueue("dataset", content)
 
     def log_artifacts(self, path: Path, folder: str) -> None:
-        """Logs a file, or a folder with its content; it must remain in place, because it may be sent later."""
+        """Logs a file, or a folder with its content; the files must remain in place, because they may be sent later."""
         message = self._enqueue("artifacts", {"path": str(path.resolve()), "folder": folder})
         if message is not None:
             files = [file for file in (path, *path.rglob("*")) if file.is_file()]
@@ -141,7 +141,7 @@ def now_ms() -> int:
 
 
 def create_run(*, experiment: str, name: str, key: str | None = None, tags: Mapping[str, str] | None = None) -> Run:
-    """Starts a run, or joins the run with this key; the caller that starts it ends it with `end_run`.
+    """Starts a run, or joins the run that has this key; the run stays open until it is ended with `end_run`.
 
     If the server does not answer within a short time, the key serves as the run's id, and the run is created in the
     store as soon as the server answers.

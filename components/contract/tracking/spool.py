@@ -23,9 +23,9 @@ from components.contract.tracking.store import PENDING, reason_of
 log = logging.getLogger(__name__)
 
 CALL_SECONDS: Final = 15.0
-"""How long a step waits for the answer to one request, or for its files to be uploaded."""
+"""How long a step waits for the answer to one request; for an upload, the time that UPLOAD_RATE implies is added."""
 WAIT_SECONDS: Final = 35.0
-"""How long a step waits for all such requests in total, not counting the wait at its end."""
+"""How long a step waits for all requests and uploads in total, not counting the wait at its end."""
 CLOSE_SECONDS: Final = 20.0
 """How long a step waits at its end. In total, a step waits for at most about a minute, which includes the wait for the
 system metrics of a training run."""
@@ -61,12 +61,12 @@ class Outbox:
         return message
 
     def wait_for(self, message: Message, num_bytes: int = 0) -> None:
-        """Waits a limited time until a message is settled, longer for many bytes; not at all if sending fails."""
+        """Waits a limited time until a message is settled, longer for a large upload; gives up if sending fails."""
         if not self._wait_until(lambda: message.is_settled or self._is_failing, num_bytes / UPLOAD_RATE):
             self._warn_once("MLflow is slow to log %s of run %s. The step continues.", message.kind, message.run_id)
 
     def ask(self, question: Callable[[], AnswerT], otherwise: AnswerT) -> AnswerT:
-        """The store's answer to a request, or `otherwise` if the store does not answer soon or the request fails."""
+        """The store's answer to a request, or `otherwise` if the store does not answer in time or the request fails."""
         answers: list[AnswerT] = []
 
         def work() -> None:
@@ -85,7 +85,7 @@ class Outbox:
         return answers[0] if answers else otherwise
 
     def close(self, *, hurried: bool = False) -> None:
-        """Waits a limited time until all messages are sent; the others are written to the cache for the next step."""
+        """Waits a limited time until all messages are sent; writes unsent messages to the cache for the next step."""
         with self._condition:
             # The store did not answer at the start of the run, so the run has no id in the store yet.
             is_store_away = bool(self._queue) and self._queue[0].run_id.startswith(PENDING)
@@ -124,7 +124,7 @@ class Outbox:
             has_failed = False
             try:
                 send(messages)
-            except Exception as error:  # see `ask`
+            except Exception as error:  # as in `ask`: any error from MLflow, requests or SQLAlchemy
                 has_failed = True
                 self._warn_once(
                     "MLflow did not accept %s of run %s: %s. Retrying; the step continues.",
@@ -153,7 +153,7 @@ def send_unsent(wait_seconds: float = 0.0) -> None:
 
 
 def move_unsent(old_path: Path, new_path: Path) -> None:
-    """After a folder has been moved, updates the paths of its files that wait to be sent."""
+    """Updates the paths of the files that wait to be sent, after their folder has been moved."""
     old_text, new_text = (json.dumps(str(path.absolute()))[:-1] for path in (old_path, new_path))
     for path in _unsent_dir().glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
@@ -175,14 +175,14 @@ def _resend(paths: Sequence[Path]) -> None:
                 for _ in messages:
                     waiting.popleft()
             path.unlink()
-        except Exception as error:  # see `ask`; messages that are sent again do not change the run
+        except Exception as error:  # as in `ask`; sending a message twice does no harm
             log.warning("MLflow does not accept the records in %s yet: %s.", path, reason_of(error))
             return
         log.info("Sent %s of an earlier step to MLflow.", pluralize(len(lines), "record"))
 
 
 def _store_for_later(messages: Sequence[Message]) -> str:
-    """Writes messages to the cache; returns the end of a sentence about what happens to them."""
+    """Writes messages to the cache; returns a clause for the warning that states what happens to them."""
     rows = [
         {"store": _store_digest()},
         *({"run_id": message.run_id, "kind": message.kind, "content": message.content} for message in messages),
@@ -202,14 +202,14 @@ def _unsent_dir() -> Path:
 
 
 def _store_digest() -> str:
-    """A digest of the store's address, because the address may contain a password."""
+    """A digest of the store's address; the address itself is not written, because it may contain a password."""
     from mlflow import get_tracking_uri
 
     return hashlib.sha256(get_tracking_uri().encode()).hexdigest()
 
 
 def _next_batch(waiting: Sequence[Message]) -> Iterator[Message]:
-    """The first message; if it contains metrics, also the messages with metrics of the same run that follow it."""
+    """The first message and, if it contains metrics, the metrics of the same run that follow it directly."""
     first = waiting[0]
     yield first
     num_values = len(first.content.get("values", ()))

@@ -26,7 +26,7 @@ def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
 
     Args:
         state: COMPLETE or CACHED after a success, FAILED after a failure, and RUNNING after a termination, because KFP
-            does not update the state of a terminated execution. SUCCEEDED and CANCELED are KFP's documented names.
+            does not update the state of a terminated execution. KFP's documentation lists SUCCEEDED and CANCELED.
         error: KFP's message; in current versions it is empty even after a failure.
 
     Returns:
@@ -41,7 +41,7 @@ def pipeline_end(state: str, error: str | None) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def step_run(*, experiment: str, upstream: str | None = None, own_name: str | None = None) -> Iterator[Run]:
-    """The run for a step to log to.
+    """Yields the run that a step logs to.
 
     Args:
         experiment: the experiment of a new run.
@@ -94,7 +94,7 @@ def name_pipeline_run(run: Run, subject: str) -> None:
 
 
 def _is_missing(run_id: str) -> bool:
-    """Whether the store answers that it has no such run, because the input was created with another store."""
+    """Whether the store answers that it has no such run: the input was then created with another store."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -109,6 +109,6 @@ def _is_missing(run_id: str) -> bool:
             run_id,
         )
         return True
-    except Exception:  # an error of requests or SQLAlchemy: a store that does not answer may have the run
+    except Exception:  # an error from requests or SQLAlchemy: a store that does not answer may have the run
         log.debug("The store did not answer.", exc_info=True)
     return False

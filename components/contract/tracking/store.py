@@ -1,4 +1,4 @@
-"""The MLflow store: finding and creating runs and experiments, and how long to wait for a server."""
+"""Finds and creates runs and experiments in the MLflow store, and limits the wait for a server that does not answer."""
 
 import contextlib
 import importlib
@@ -35,11 +35,11 @@ NAME_TAG: Final = "mlflow.runName"
 
 
 PERMANENT: Final = ("PERMISSION_DENIED", "UNAUTHENTICATED", "ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
-"""Error codes of a server after which a retry is useless."""
+"""Error codes from a server after which a retry is useless."""
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an error of MLflow means that the server rejects the request, so that a retry is useless."""
+    """Whether an MLflow error means that the server rejects the request, so that a retry is useless."""
     return (
         getattr(error, "error_code", None) in PERMANENT
         or re.search(r"error code 4(?!08|29)\d\d", str(error)) is not None
@@ -50,7 +50,7 @@ def find_model_version(client: "MlflowClient", name: str, version_or_alias: str)
     """A version of a registered model, by its number or by an alias.
 
     Raises:
-        Exception: an error of MLflow or its libraries: there is no such version, or the store does not answer.
+        Exception: an error from MLflow or its libraries: there is no such version, or the store does not answer.
     """
     if version_or_alias.isdecimal():
         return client.get_model_version(name, version_or_alias)
@@ -58,7 +58,7 @@ def find_model_version(client: "MlflowClient", name: str, version_or_alias: str)
 
 
 def stored_id(run_id: str) -> str:
-    """The id that a run has in the store; a local id, which contains the run's key, is looked up by the key.
+    """The id of a run in the store; for a local id, which contains the run's key, the run is looked up by this key.
 
     Raises:
         MlflowException: the store does not answer, or has no run with the key.
@@ -77,7 +77,7 @@ def stored_id(run_id: str) -> str:
 
 
 def find_run(client: "MlflowClient", key: str) -> str | None:
-    """The id of the run with a key, in any experiment; the earliest if there are several, None if there is none."""
+    """The id of the run with this key, in any experiment; the earliest if there are several, None if there is none."""
     experiments, token = [], None
     while True:
         page = client.search_experiments(page_token=token)
@@ -93,7 +93,7 @@ def find_run(client: "MlflowClient", key: str) -> str | None:
 def find_or_create_run(
     client: "MlflowClient", experiment: str, name: str, key: str, tags: Mapping[str, str], start_time: int
 ) -> str:
-    """The id of the run with a key, created if necessary; if several steps create one at once, all use the earliest.
+    """The id of the run with this key, created if necessary; if several steps create one at once, all use the first.
 
     Raises:
         MlflowException: the store does not answer, or rejects the request.
@@ -150,7 +150,7 @@ def _artifact_folder() -> str | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a request failed, in one line without the secrets of addresses and without a final period.
+    """Why a request failed, in one line, without secrets in addresses and without a final period.
 
     The message of a failed connection repeats the address and the names of classes; the system's own reason at the end
     of the chain of causes, such as "Connection refused", is enough.
@@ -187,7 +187,7 @@ def store_lock() -> Iterator[None]:
 def _make_store(path: Path) -> None:
     """Creates the tables of a SQLite store.
 
-    The folder of artifacts is passed as a URI, because MLflow does not escape a quote in a path for SQL.
+    The folder of artifacts is passed as a URI, because MLflow does not escape quotes in a path when it builds SQL.
     """
     from mlflow import get_tracking_uri
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -204,7 +204,7 @@ def require_store() -> None:
     try:
         with store_lock():
             pass
-    except Exception as error:  # an error of SQLAlchemy or of the system
+    except Exception as error:  # an error from SQLAlchemy or the system
         raise unreachable_error(error) from None
 
 

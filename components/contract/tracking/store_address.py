@@ -23,7 +23,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def tracking_uri(home: Path = HOME) -> str:
-    """`MLFLOW_TRACKING_URI`, or the address of a SQLite file under `home`, whose folder is created.
+    """`MLFLOW_TRACKING_URI` or, if it is not set, the address of a SQLite file under `home`, whose folder is created.
 
     Raises:
         TrackingError: the folder cannot be created, or the address is invalid.
@@ -40,8 +40,8 @@ def tracking_uri(home: Path = HOME) -> str:
             ) from None
         path = (folder / "mlflow.db").resolve()
         if "%" in str(path) or "?" in str(path):
-            # SQLAlchemy would interpret % and ? as address syntax. If they were escaped, MLflow would create folders
-            # with the escaped name.
+            # The path stays relative: SQLAlchemy would interpret % and ? in the full path as address syntax. If they
+            # were escaped, MLflow would create folders with the escaped name.
             path = folder / "mlflow.db"
         uri = f"sqlite:///{path}"
     if not re.match(r"[a-z][a-z0-9+.-]*://|arn:", uri) or uri.startswith(("file:", "databricks")):

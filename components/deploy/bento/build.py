@@ -168,7 +168,7 @@ def make_facts(bundle: BundleInfo, tag: str, *, calibrated: bool) -> ServiceFact
 
 
 def copy_files(paths: Iterable[Path], source: Path, target: Path) -> None:
-    """Copies files by their paths relative to `source`, and creates their folders in `target`."""
+    """Copies files from `source` to the same relative paths in `target`, and creates their folders there."""
     for path in paths:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target / path)
@@ -211,7 +211,7 @@ def _compute_fingerprint(folder: Path) -> str:
 
 
 def _make_bentofile(model_name: str) -> dict[str, object]:
-    # It is written as JSON, which is valid YAML.
+    # bentofile.yaml is written as JSON, which is valid YAML.
     return {
         "service": f"{SERVICE}:PhotoClassifier",
         "name": model_name,
@@ -240,7 +240,7 @@ def bento_environment(home: Path) -> dict[str, str]:
     """The environment variables for BentoML's commands.
 
     Args:
-        home: BentoML's folder, separate from the user's.
+        home: BentoML's home folder, separate from the user's own.
     """
     return launcher.environment() | {
         "BENTOML_HOME": str(home),

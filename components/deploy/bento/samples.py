@@ -15,7 +15,7 @@ from components.deploy.service.protocol import Sample
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 640
-"""In pixels. Photos with a longer side are scaled down, because the page shows small pictures."""
+"""Photos whose longer side exceeds this number of pixels are scaled down, because the page shows small pictures."""
 TINY_PIXELS: Final = 64
 """Photos whose longer side has at most this many pixels are stored losslessly, as PNG."""
 INDEX: Final = "samples.json"

@@ -60,8 +60,8 @@ def serving(
         host: the address to listen on.
         port: the port to listen on; None for any free port.
         timeout_seconds: the maximum time until the service is ready.
-        echo: whether to also write the log of the service to standard output.
-        settings: the variables of settings.py; those in this process's environment are not passed to the service.
+        echo: whether to write the log of the service to standard output.
+        settings: values for the variables that settings.py reads; this process's own values are not passed on.
 
     Yields:
         The address of the service, such as `http://127.0.0.1:3000`.

@@ -37,7 +37,7 @@ def main(command: list[str]) -> int:
 
 
 def wait(program: psutil.Popen, family: list[psutil.Process]) -> None:
-    """Waits until the program ends or standard input closes; keeps `family` up to date."""
+    """Waits until the program ends or standard input closes; keeps `family`, its child processes, up to date."""
     list_time = 0.0
     while program.poll() is None:
         if time.monotonic() - list_time > FAMILY_SECONDS:

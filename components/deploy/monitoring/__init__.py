@@ -1,1 +1,1 @@
-"""Measures drift of the served photos, and finds photos to label and the nearest training photos. Import any module."""
+"""Measures drift in served photos, selects photos to label, and finds similar training photos. Import any module."""

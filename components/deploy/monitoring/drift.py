@@ -1,4 +1,4 @@
-"""Checks whether the photos of a service still resemble those that its model was trained for.
+"""Checks whether the photos that a service receives still resemble those that its model was trained for.
 
 Three signals are compared: brightness, confidence, and the content of the photos (the embeddings). Served photos are
 compared with the validation and test photos of the data set, not with its training photos: a model is more confident on
@@ -22,7 +22,7 @@ SIGNIFICANCE: Final = 0.01
 MIN_DISTANCE: Final = 0.2
 """A smaller Kolmogorov–Smirnov distance does not count as drift, even if it is significant."""
 MIN_SEPARATION: Final = 0.65
-"""A smaller separation does not count as drift. A pair consists of a served photo and a photo of the data set;
+"""A smaller separation does not count as drift. A pair consists of a served photo and a data set photo;
 the separation is the share of pairs in which a classifier identifies the served photo: 0.5 by chance."""
 SHRINKAGE: Final = 0.1
 
@@ -38,7 +38,7 @@ class Traits:
         confidence: float32 (n,), the probability of the most probable class.
         embeddings: float32 (n, features).
         labels: the n class names that the model predicted.
-        names: the ids of the n predictions, or the paths of the n photos; empty for photos of a data set.
+        names: the ids of the n predictions, or the paths of the n photos; photos from a data set have no names.
     """
 
     brightness: np.ndarray
@@ -96,7 +96,7 @@ class Drift(BaseRecord):
 
 
 def compare(reference: Traits, served: Traits, class_names: Sequence[str], rng: np.random.Generator) -> Drift:
-    """Compares served photos with photos of the data set.
+    """Compares served photos with photos from the data set.
 
     Args:
         reference: the validation and test photos.

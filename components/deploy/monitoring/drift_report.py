@@ -40,7 +40,7 @@ def write_report(
         served: the photos that the service classified.
         name: the name of the bento.
         source: the origin of the served photos.
-        command: the command that chooses photos to label, which the report proposes; None for no proposal.
+        command: the command that the report proposes for choosing photos to label; None for no proposal.
     """
     verdict = Verdict(drift.verdict.capitalize(), TONES[drift.verdict], [Text(drift.reason)])
     rows = [[one.class_name, f"{100 * one.reference:.1f} %", f"{100 * one.served:.1f} %"] for one in drift.classes]

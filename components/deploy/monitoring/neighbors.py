@@ -37,7 +37,7 @@ class Neighbor:
 def find_nearest(
     embedding: np.ndarray, classifier: Classifier, dataset_dir: Path, cache_dir: Path, number: int
 ) -> list[Neighbor]:
-    """Finds the nearest training photos, the nearest first.
+    """Finds the training photos that are most similar to a photo, the most similar first.
 
     Args:
         embedding: float32 (features,).

@@ -15,7 +15,7 @@ def weigh(confidence: np.ndarray, unfamiliar: Sequence[float | None], disputed: 
 
     Args:
         confidence: float32 (n,), the probability of the most probable class.
-        unfamiliar: n values, above 1 for photos unlike the training photos; None if it was not measured.
+        unfamiliar: n values, above 1 for photos unlike the training photos; a value is None if it was not measured.
         disputed: bool (n,), whether feedback names a class other than the predicted one.
     """
     distances = np.array([0.0 if value is None else value for value in unfamiliar])

@@ -1,4 +1,4 @@
-"""The program of the init container: `python -m components.deploy.release.download /bento` writes /bento/bento."""
+"""The init container runs `python -m components.deploy.release.download /bento`, which writes /bento/bento."""
 
 import argparse
 import sys

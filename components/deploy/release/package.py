@@ -21,7 +21,7 @@ FOLDER: Final = "bento"
 """The folder among a run's artifacts that contains packed bentos: several if the run's model was deployed more than
 once."""
 BENTO_VARIABLE: Final = "DARKROOM_BENTO"
-"""The environment variable of the init container `fetch` that contains the reference of the bento to serve."""
+"""The environment variable with the reference to the bento to serve; it is set on the init container `fetch`."""
 REFERENCE: Final = re.compile(r"(?P<run_id>[0-9a-f]{32})@sha256:(?P<sha256>[0-9a-f]{64})")
 
 
@@ -30,7 +30,7 @@ class Reference:
     """Identifies a packed bento by its content.
 
     Attributes:
-        run_id: the MLflow run that contains it.
+        run_id: the id of the MLflow run that contains the bento.
         sha256: the SHA-256 of the packed file.
     """
 
@@ -64,7 +64,8 @@ class Reference:
 def is_same_content(earlier_text: str, reference: Reference) -> bool:
     """Whether an earlier reference names the same content, and MLflow still stores that content.
 
-    A pipeline run whose steps are all cached publishes an identical bento again, in a new MLflow run.
+    A pipeline run whose steps are all cached publishes an identical bento again, in a new MLflow run: the
+    references then differ, but the content does not.
     """
     from mlflow import MlflowClient
 
@@ -118,7 +119,7 @@ def fetch(reference: Reference, target: Path) -> None:
     """Downloads a bento from MLflow, verifies its digest, and unpacks it.
 
     Args:
-        reference: the reference of the bento.
+        reference: the reference to the bento.
         target: the folder to create for the bento.
 
     Raises:
@@ -130,7 +131,7 @@ def fetch(reference: Reference, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = Path(MlflowClient().download_artifacts(reference.run_id, reference.artifact_path, folder))
-        except Exception as error:  # see `publish`
+        except Exception as error:  # as in `publish`
             raise TrackingError(f"MLflow did not return the bento {reference}: {reason_of(error)}.") from None
         digest = file_sha256(path)
         if digest != reference.sha256:
@@ -154,7 +155,7 @@ def pack(source: Path, target: Path) -> None:
 
 
 def read_reference() -> Reference:
-    """The reference of the bento that this pod serves.
+    """The reference to the bento that this pod serves.
 
     Raises:
         ArtifactError: the environment variable is not set, or is not a valid reference.

@@ -1,4 +1,4 @@
-"""The served model in MLflow: `mlflow.pyfunc.load_model("models:/clothes@champion").predict(photos)`.
+"""The served model, as MLflow loads it: `mlflow.pyfunc.load_model("models:/clothes@champion").predict(photos)`.
 
 MLflow imports this module from the `code` folder of the logged model, so neither Darkroom nor TensorFlow needs to be
 installed. It uses the service's graph, decoder and calibration, so the predictions are the same as the service's.

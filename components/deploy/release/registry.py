@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 BUNDLE_FOLDER = "bundle"
 """The folder among a training run's artifacts to which train logs the model bundle."""
 MODELS_FOLDER = "models"
-"""The folder among a run's artifacts that contains, by bento version, the models in MLflow's format."""
+"""The folder among a run's artifacts with the models in MLflow's format, in one subfolder per bento version."""
 BENTO_TAG = "darkroom.bento"
 CHALLENGES = ("cannot tell", "not comparable")
 """The verdicts that do not decide which model is better."""
@@ -49,7 +49,7 @@ class Origin:
     """The origin of a registered version.
 
     Attributes:
-        bundle_dir: the model bundle, which is logged again if the training run no longer exists.
+        bundle_dir: the folder of the model bundle, which is logged again if the training run no longer exists.
         run: the run of the deploy step, to which the bundle is logged in that case.
     """
 
@@ -121,10 +121,10 @@ def _set_aliases(model_name: str, version: str, verdict: Verdict) -> Registratio
     current_champion = str(aliases[CHAMPION]) if CHAMPION in aliases else None
     verdict_text = f"the verdict is {verdict.verdict!r}"
     if current_champion == version:
-        _end_challenge(model_name, version)  # an interrupted promotion may have left it the alias `challenger`
+        _end_challenge(model_name, version)  # an interrupted promotion may have left `challenger` on it
         return Registration(version, True, f"Version {version} is already {CHAMPION}.")
     if verdict.promotes and current_champion != verdict.champion:
-        # The champion has changed since this model was evaluated, so the two have not been compared.
+        # The champion has changed since the evaluation, so this model was not compared with the current champion.
         client.set_registered_model_alias(model_name, CHALLENGER, version)
         earlier_text, current_text = (
             f"version {champion}" if champion else "none" for champion in (verdict.champion, current_champion)
@@ -153,7 +153,7 @@ def _end_challenge(model_name: str, version: str) -> None:
 
 
 def _find_version(model_name: str, tag: str) -> tuple[str, str] | None:
-    """The (version, run) of a registered bento; None if the bento is not registered, or the run no longer exists."""
+    """The (version, run id) of a registered bento; None if the bento is not registered, or the run no longer exists."""
     for version in _client().search_model_versions(f"name = '{model_name}'"):
         if version.tags.get(BENTO_TAG) == tag and version.run_id and _is_kept(version.run_id):
             return str(version.version), str(version.run_id)
@@ -173,7 +173,7 @@ def _is_kept(run_id: str) -> bool:
 
 
 def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
-    """Logs the bundle again, because its run no longer exists, for example after a restore; returns the new run id."""
+    """Logs the bundle to another run, because its run is gone (as after a restore); returns the other run's id."""
     run = origin.run
     if run.run_id is None or run.run_id == lost_run_id:
         run = create_run(experiment=model_name, name=f"{model_name} registered again")
@@ -190,14 +190,14 @@ def _log_bundle_again(lost_run_id: str, model_name: str, origin: Origin) -> str:
 def _create_version(
     model_name: str, facts: ServiceFacts, origin: Origin | None, bento_dir: Path | None
 ) -> tuple[str, str]:
-    """Creates a version; returns (version, run)."""
+    """Creates a version; returns (version, run id)."""
     from mlflow.exceptions import MlflowException
 
     client, lineage = _client(), facts.lineage
     assert lineage.mlflow_run_id is not None, "register() must check that the model belongs to an MLflow run"
     if origin is None or _is_kept(lineage.mlflow_run_id):
         run_id = stored_id(lineage.mlflow_run_id)
-        client.get_run(run_id)  # the registry would accept a run that does not exist
+        client.get_run(run_id)  # fails if the run does not exist; the registry would accept it
     else:
         run_id = _log_bundle_again(lineage.mlflow_run_id, model_name, origin)
     bundle_uri = f"runs:/{run_id}/{BUNDLE_FOLDER}"

@@ -31,7 +31,7 @@ OUTCOME: Final = "Outcome: "
 """The prefix of the log line that reports which model is served; `darkroom submit` looks for it."""
 INIT_CONTAINER: Final = "fetch"
 ACCOUNT_DIR: Final = Path("/var/run/secrets/darkroom-rollout")
-"""The credentials of the account that may change the service's Deployments; only the deploy task has them."""
+"""The folder with the credentials of the account that may change the service's Deployments; only deploy has it."""
 TIMEOUT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 30.0
@@ -123,7 +123,8 @@ def find_target() -> str | None:
 def report_outcome(info: DeploymentInfo, bento_dir: Path, dataset_dir: Path, evaluation_dir: Path) -> None:
     """Rolls out a promoted bento if DARKROOM_ROLLOUT names a Deployment, and reports which model is served and why.
 
-    `darkroom submit` prints this report, and the MLflow run has it as a tag. Runs outside a cluster have no rollout.
+    `darkroom submit` prints this report; if a Deployment is named, the MLflow run also has it as a tag. Outside a
+    cluster, without DARKROOM_ROLLOUT, nothing is reported.
 
     Args:
         info: the result of the deploy step.
@@ -227,7 +228,7 @@ def roll_out(
 
 
 def find_bento(deployment: dict[str, Any]) -> str | None:
-    """The reference of the bento that a Deployment is configured to serve; None if there is none."""
+    """The reference to the bento that a Deployment is configured to serve; None if there is none."""
     for container in deployment["spec"]["template"]["spec"].get("initContainers", []):
         if container["name"] == INIT_CONTAINER:
             for variable in container.get("env", []):
@@ -237,7 +238,7 @@ def find_bento(deployment: dict[str, Any]) -> str | None:
 
 
 def make_patch(reference: str) -> dict[str, Any]:
-    """The patch that sets the bento of a Deployment and changes nothing else."""
+    """A patch that sets the bento that a Deployment serves, and changes nothing else."""
     container = {"name": INIT_CONTAINER, "env": [{"name": BENTO_VARIABLE, "value": reference}]}
     return {"spec": {"template": {"spec": {"initContainers": [container]}}}}
 

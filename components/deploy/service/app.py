@@ -43,23 +43,23 @@ PACKED_DIR = Path(__file__).resolve().parents[3]
 """`src` of the built bento: service.json, export/, samples/, components/."""
 
 MAX_BATCH_SIZE = 4
-"""On a CPU, larger batches are no faster per photo, delay the photos behind them, and need more memory."""
+"""On a CPU, larger batches are no faster per photo, delay the photos that wait behind them, and need more memory."""
 MAX_LANES = 4
 """The maximum number of batches that run in parallel; each needs memory for the outputs of the layers."""
 TIMEOUT_SECONDS = 60
 MAX_WAIT_SECONDS = 2.0
-"""Photos that would wait longer for the graph are rejected with status 503."""
+"""Requests whose photos would wait longer for the graph are rejected with status 503."""
 MIN_WAITING = 64
-"""If at most this many photos would be waiting, a request is always accepted. It is also the maximum per request."""
+"""A request is always accepted if at most this many photos, including its own, are waiting; no request has more."""
 MAX_IN_FLIGHT = 16
-"""The maximum number of photos of one request in progress; the others wait in encoded form, which needs less memory."""
+"""The maximum number of photos in progress per request; its other photos wait in encoded form, to save memory."""
 STUCK_SECONDS = 20.0
 """A batch that takes this long is stuck: the service reports that it is not ready and, later, not alive."""
 OUR_FAULT = "internal"
 
 log = logging.getLogger("bentoml.darkroom")
+"""A child of BentoML's logger, which writes to standard output."""
 escape_log_records()
-"""`log` is a child of BentoML's logger, which writes to standard output."""
 
 
 class Upload(bentoml.IODescriptor):
@@ -81,12 +81,12 @@ class Upload(bentoml.IODescriptor):
     name="darkroom",
     traffic={"timeout": TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},  # log_request logs each request with its predictions
-    metrics={"enabled": False},  # see metrics.py
+    metrics={"enabled": False},  # metrics.py replaces them
     tracing={"excluded_urls": "."},  # all URLs: without a collector, tracing would only cost a millisecond per request
 )
 @bentoml.asgi_app(pages, path="/")
 class PhotoClassifier:
-    """Decodes photos in threads, and classifies the photos of several requests in shared batches."""
+    """Decodes photos in threads, and classifies the photos from several requests in shared batches."""
 
     def __init__(self) -> None:
         settings = read_settings()
@@ -209,7 +209,7 @@ class PhotoClassifier:
         except RefusedUpload:
             raise
         except Exception:
-            # The other photos of the request and of the batch still get an answer.
+            # The other photos in the request and in the batch still get an answer.
             log.exception("A photo could not be classified.")
             return {"error": fault(OUR_FAULT, "This photo could not be classified because of an internal error.")}
         label, confidence = ranking[0]
@@ -297,4 +297,4 @@ class PhotoClassifier:
 PhotoClassifier.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator makes it a bentoml.Service
     GatewayMiddleware, settings=read_settings
 )
-install()  # before BentoML starts uvicorn
+install()  # must run before BentoML starts uvicorn

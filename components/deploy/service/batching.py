@@ -1,4 +1,4 @@
-"""Classifies photos of several requests in batches, without waiting to fill a batch, in fair order.
+"""Classifies photos from several requests in batches, without waiting to fill a batch, in fair order.
 
 A lane runs one batch at a time. If a lane is idle, a photo is classified at once. Photos that arrive while all lanes
 are busy wait and form the next batch, so batches grow with the load. A batch that runs alone uses all cores, so that an
@@ -56,7 +56,7 @@ class Batcher(Generic[Row]):
 
         Args:
             pixels: uint8 (height, width, 3), RGB.
-            share: the queue entry of the photo's request; None treats the photo as a request of its own.
+            share: the queue entry for the photo's request; None to treat the photo as a separate request.
         """
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Row] = loop.create_future()

@@ -16,7 +16,7 @@ from components.contract.inference.graph import InferenceGraph, softmax
 from components.contract.system.atomic_files import read_json
 
 NEVER_FAMILIAR = 1e6
-"""The maximum reported unfamiliarity."""
+"""The maximum value of `unfamiliar` in an answer."""
 
 
 @dataclass(frozen=True)

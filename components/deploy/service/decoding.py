@@ -62,7 +62,7 @@ class DecodedPhoto:
 
 
 class Decoder:
-    """Decodes the photos of all requests."""
+    """Decodes the photos from all requests."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Decoder:
         Args:
             open_photo: decodes the content of a file; first calls its second argument with the cost.
             num_cores: the number of threads for small photos; there are half as many for large photos.
-            max_bytes: the memory for large photos that are decoded at the same time.
+            max_bytes: the maximum memory for large photos that are decoded at the same time.
         """
         self._open_photo = open_photo
         self._max_bytes = max_bytes
@@ -88,7 +88,7 @@ class Decoder:
 
         Args:
             data: the content of the file.
-            share: the queue entry of the photo's request.
+            share: the queue entry for the photo's request.
 
         Raises:
             ImageError: the file is not a usable photo, or needs more memory or time than is allowed for one photo.

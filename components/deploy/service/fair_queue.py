@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 @dataclass(eq=False)
 class Share:
-    """The queue entry of one request.
+    """The queue entry for one request.
 
     Attributes:
         num_waiting: number of its photos that are not yet classified, except large photos that are still being decoded.
@@ -30,7 +30,7 @@ class Share:
 
 
 class FairQueue(Generic[Item]):
-    """Items of several requests in fair order; items of one request keep their order."""
+    """Items from several requests in fair order; items from the same request keep their order."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, float, Item]] = []
@@ -45,7 +45,7 @@ class FairQueue(Generic[Item]):
 
         Args:
             item: any object.
-            share: the queue entry of the request that the item belongs to.
+            share: the queue entry for the request that the item belongs to.
             cost: the cost of the item, above 0, in the same unit for all items of the queue.
         """
         tag = share.tags[self] = self._tag(share, cost)

@@ -23,7 +23,7 @@ def draw_overlay(pixels: np.ndarray, heat: np.ndarray, size: tuple[int, int]) ->
     is_enlarged = size[0] > 2 * pixels.shape[0]
     photo = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_NEAREST if is_enlarged else cv2.INTER_LINEAR)
     smooth = np.clip(cv2.resize(heat, size[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
-    # Viridis is perceptually uniform, also in grayscale and for color-blind people.
+    # Viridis is perceptually uniform, even in grayscale and for color-blind people.
     colors = cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     share = smooth[..., np.newaxis]
     # Irrelevant parts fade to gray, so that relevant parts are visible in color.

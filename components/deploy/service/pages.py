@@ -32,7 +32,7 @@ async def show_start(_request: Request) -> Response:
 
 
 def show_docs(request: Request) -> Response:
-    """`GET /docs`: replaces BentoML's page, which loads a tracker and cannot be used with a screen reader."""
+    """`GET /docs`: the API page; BentoML's own page loads a tracker and cannot be used with a screen reader."""
     return HTMLResponse(render_docs(_make_document(request), str(request.base_url).rstrip("/")))
 
 

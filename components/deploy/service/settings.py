@@ -33,7 +33,7 @@ class ServiceSettings:
         allowed_origins: other origins whose web pages may send requests to the service.
         prediction_log: the folder of the prediction log; None for no log.
         log_share: the share of predictions that are logged, from 0 to 1.
-        decode_mb: the memory for decoding large photos, in MiB.
+        decode_mb: the maximum memory for decoding large photos, in MiB.
     """
 
     api_key: str | None = None

@@ -17,10 +17,10 @@ SHRINKAGE: Final = 0.3
 """The share of the covariance matrix that is replaced by an equal variance in all directions."""
 MIN_SCALE: Final = 1e-6
 CALIBRATION_PHOTOS: Final = 2_000
-"""The maximum number of photos to fit the temperature on; these are enough for a single scalar."""
+"""The maximum number of photos used to fit the temperature; a single number does not require more."""
 MAX_FEATURES: Final = 2048
 """Wider embeddings are reduced to this width by a random projection (Johnson and Lindenstrauss 1984), because the size
-of the covariance matrix grows quadratically."""
+of the covariance matrix grows with the square of the width."""
 
 
 def cross_fit(embeddings: np.ndarray, labels: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ NUM_STEPS: Final = 500
 
 @dataclass(frozen=True)
 class MapPhotos:
-    """The photos of a map.
+    """Photos to show on a map.
 
     Attributes:
         splits: the split of each of the n photos.

@@ -84,7 +84,7 @@ def find_label_errors(held_out: HeldOutPredictions) -> list[LabelError]:
 
 
 def rank_errors(errors: Sequence[LabelError]) -> list[LabelError]:
-    """Merges the errors of several searches into one ranking."""
+    """Merges the errors from several searches into one ranking."""
     return sorted(errors, key=lambda error: -error.margin)
 
 

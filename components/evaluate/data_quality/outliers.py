@@ -99,7 +99,7 @@ def _far_out(distances: np.ndarray) -> np.ndarray:
 def write_outliers(
     target: Path, outliers: Sequence[Outlier], class_names: Sequence[str], paths: Mapping[str, str]
 ) -> None:
-    """Writes the table of the outliers.
+    """Writes the outliers as a table.
 
     Args:
         target: the CSV file.

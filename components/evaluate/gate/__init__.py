@@ -1,1 +1,1 @@
-"""The verdict on a candidate, compared with the champion, and the leaderboard of compared models. Import any module."""
+"""Judges a candidate by comparing it with the champion, and ranks models on a leaderboard. Import any module."""

@@ -85,7 +85,7 @@ def score_champion(
         dataset_dir: contains golden/ (test photos stored as files, for a champion with a different image size) and
             manifest.parquet (which lists copies and near-duplicates).
         dataset: the candidate's data set.
-        split: the test photos of that data set.
+        split: the test photos in that data set.
         train_image_ids: IDs of the photos that the candidate was trained on.
 
     Raises:

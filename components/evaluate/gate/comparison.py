@@ -1,4 +1,4 @@
-"""Tests whether two models differ by more than chance on the same photos: McNemar's test, intervals, recalls."""
+"""Tests whether two models differ by more than chance on the same photos: McNemar's test, intervals, recall losses."""
 
 import math
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from components.evaluate.formatting import percent
 from components.evaluate.measure.metrics import macro_f1, percentile_interval
 
 SIGNIFICANCE_LEVEL = 0.05
-"""A difference is significant if the probability that chance alone produces one this large is below this level."""
+"""A difference is significant if chance alone produces one at least this large with a probability below this level."""
 MIN_COMPARED = 5
 """With fewer photos, no difference is significant, even if one model is correct on all and the other on none."""
 MIN_RESAMPLED = 30
 """With fewer photos, a bootstrap interval is too narrow to decide.
 
-With 6 to 15 photos, such an interval favors one of two equally good models in 5 to 7 % of cases instead of the intended
-2.5 %.
+With 6 to 15 photos, such an interval favors a given one of two equally good models in 5 to 7 % of cases instead of the
+intended 2.5 %.
 """
 
 
@@ -110,7 +110,7 @@ def accuracy_difference(num_won: int, num_lost: int, num_images: int) -> Interva
 def find_recall_losses(
     candidate: np.ndarray, champion: np.ndarray, labels: np.ndarray, class_names: Sequence[str], floor: float
 ) -> tuple[list[str], bool]:
-    """A sentence for each class whose recall falls by more than `floor`, and whether any fall is significant."""
+    """A sentence for each class whose recall falls by more than `floor`, and whether any such fall is significant."""
     sentences, any_significant = [], False
     for label, name in enumerate(class_names):
         in_class = labels == label
@@ -118,7 +118,7 @@ def find_recall_losses(
         if not in_class.any() or theirs.mean() - ours.mean() <= floor:
             continue
         num_won, num_lost = count_disagreements(ours, theirs)
-        # one-sided: the question is whether the recall fell
+        # half the p-value, as in a one-sided test: the question is only whether the recall fell
         is_significant = mcnemar(num_won, num_lost) / 2 < SIGNIFICANCE_LEVEL
         any_significant |= is_significant
         sentences.append(

@@ -165,7 +165,7 @@ def _accuracy_interval(entrant: Entrant, rng: np.random.Generator) -> Interval:
 
 
 def _resample_accuracies(entrants: Sequence[Entrant], rng: np.random.Generator) -> list[np.ndarray]:
-    """The mean accuracy of each entrant in each resample of the photos (shared by all) and of its training runs."""
+    """The mean accuracy of each entrant in each resample; the photos drawn are the same for all entrants."""
     # Photos that the same training runs classify correctly are drawn together: a resample is a count per pattern.
     trainings = np.concatenate([entrant.correct for entrant in entrants])
     patterns, counts = np.unique(trainings, axis=1, return_counts=True)

@@ -9,7 +9,7 @@ from components.contract.tracking.store import reason_of
 log = logging.getLogger(__name__)
 
 TEST_SET_TAG = "darkroom.test_set"
-"""The tag of an MLflow run that identifies the test photos on which the model was scored."""
+"""The tag that identifies, for an MLflow run, the test photos on which the model was scored."""
 
 
 def hash_test_set(split: Split) -> str:
@@ -19,7 +19,7 @@ def hash_test_set(split: Split) -> str:
 
 
 def count_looks(split: Split, run_id: str | None) -> int:
-    """How many models have been scored on these test photos, including this one.
+    """How many models have been scored on these test photos, including the model of this run.
 
     Each evaluation sets a tag on its MLflow run, so that no model is missed or counted twice, even if several models
     are scored at the same time.
@@ -46,6 +46,6 @@ def try_count_looks(split: Split, run_id: str | None) -> int | None:
     """Like `count_looks`, but logs a warning and returns None if the store does not answer."""
     try:
         return count_looks(split, run_id)
-    except Exception as error:  # see `count_looks`
+    except Exception as error:  # any error that `count_looks` raises
         log.warning("MLflow did not report how often these test photos have been used: %s.", reason_of(error))
         return None

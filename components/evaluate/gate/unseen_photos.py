@@ -15,7 +15,7 @@ COLUMNS = ("sha256", "split", "reason", "split_key")
 
 
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
-    """The indices of the photos of a split that are in no training set: int (m,).
+    """The indices of the photos in a split that are in no training set: int (m,).
 
     A photo also counts as seen if a model was trained on another file with its split key, such as a near-duplicate,
     that is no longer in the train split: that file was moved together with the photo, or rejected as a copy of it. A
@@ -23,7 +23,7 @@ def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: P
 
     Args:
         split: the photos to check.
-        train_image_ids: IDs of the photos of all training sets.
+        train_image_ids: IDs of the photos in all training sets.
         manifest_path: manifest.parquet; if it is missing or has no split keys, only identical photos are detected.
     """
     seen_ids = set(train_image_ids)

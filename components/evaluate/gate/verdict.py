@@ -85,7 +85,7 @@ def judge(
         dataset_dir: contains manifest.parquet, and golden/: test photos stored as files, for a champion with a
             different image size.
         dataset: the candidate's data set.
-        run_id: ID of the candidate's MLflow run, so that it is not counted twice.
+        run_id: ID of the candidate's MLflow run, so that the candidate is not counted twice among the scored models.
         resamples: number of resamples of the paired bootstrap.
         rng: draws the resamples.
     """

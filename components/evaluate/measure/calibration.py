@@ -182,7 +182,7 @@ def assess(
 
 
 def reliability_bins(predictions: Predictions) -> tuple[ReliabilityBin, ...]:
-    """Confidence and accuracy of each confidence bin that is not empty."""
+    """The confidence and accuracy in each confidence bin that is not empty."""
     confidence = predictions.probabilities.max(axis=1).astype(np.float64)
     bins = confidence_bins(confidence)
     return tuple(

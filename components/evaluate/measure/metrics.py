@@ -160,7 +160,7 @@ MATRIX_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndar
 
 def photo_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """The negative log probability of each photo's true class: float64 (n,)."""
-    # Rows of float32 probabilities sum to 1 only within 1e-7.
+    # Rows of float32 probabilities sum to 1 only to within 1e-7.
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
     losses: np.ndarray = -np.log(np.maximum(exact[np.arange(len(labels)), labels], np.finfo(np.float64).eps))

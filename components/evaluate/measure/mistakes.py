@@ -36,7 +36,7 @@ def worst_mistakes(predictions: Predictions, num: int) -> list[Answer]:
 
 
 def right_answers(predictions: Predictions, num: int) -> list[Answer]:
-    """Correct answers of medium confidence, at most `num` and one per class, as examples of typical photos."""
+    """Correct answers with medium confidence, at most `num` and one per class, as examples of typical photos."""
     confidence = predictions.probabilities.max(axis=1)
     correct = np.flatnonzero(predictions.correct)
     if len(correct) == 0:

@@ -63,7 +63,7 @@ class Predictions:
 def score(
     graph: InferenceGraph, split: Split, name: SplitName, num_classes: int, *, with_features: bool = False
 ) -> Predictions:
-    """Runs the graph on every photo of a split, in batches; logs its progress.
+    """Runs the graph on every photo in a split, in batches; logs the progress.
 
     Args:
         graph: the exported graph.

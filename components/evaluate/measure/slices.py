@@ -1,4 +1,4 @@
-"""Slices: test photos with a common property other than their class (brightness, sharpness, size, shape, folder)."""
+"""Slices: groups of test photos that share a property (brightness, sharpness, size, shape or folder), not a class."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def _iterate_slices(
 
 
 def source_folder(path: str, class_name: str) -> str:
-    """The path of a file's folder without parts named after its class or a split; what remains may show its source."""
+    """The path of a file's folder without parts named after the class or a split; the rest may show its source."""
     return "/".join(part for part in path.split("/")[:-1] if part != class_name and part.lower() not in SPLIT_FOLDERS)
 
 

@@ -42,9 +42,9 @@ LEGEND = (
 )
 ON_FRONT, OFF_FRONT = "●", "○"
 FAR = 4
-"""If the slowest model takes more than this many times as long as the fastest, the ticks are at 1, 2, 5, 10 … ms."""
+"""If the slowest model takes over this many times as long as the fastest, the time axis has ticks at 1, 2, 5 … ms."""
 MIN_SPAN = 0.02
-"""The smallest range of accuracies on the axis, so that nearly equal models do not look different."""
+"""The smallest range that the accuracy axis shows, so that nearly equal models do not look different."""
 
 
 def render_leaderboard(board: Leaderboard) -> str:

@@ -10,7 +10,7 @@ from components.contract.text import join_names
 from components.evaluate.formatting import percent
 
 MIN_GAIN: Final = 0.3
-"""The minimum increase in accuracy if the outputs are reordered."""
+"""The minimum increase in accuracy that reordering the outputs must bring."""
 MIN_SHARE: Final = 0.5
 """Of each swapped class, more than this share of the photos must be predicted as the same other class."""
 MAX_SWAPS: Final = 5

@@ -14,7 +14,7 @@ MAX_KEYS: Final = 4
 
 
 def search_sentences(study: StudyInfo) -> list[str]:
-    """Describes in sentences the trials, the chosen trial, and the params that mattered most."""
+    """Describes the trials, the chosen trial, and the params that mattered most, in sentences."""
     states = Counter[str](trial.state for trial in study.trials)
     outcomes = [
         f"{states[state]} {words}"

@@ -3,7 +3,7 @@
 import numpy as np
 
 SHADE = 0.25
-"""The brightness of areas that did not matter. Brightness can be seen without color vision."""
+"""The relative brightness of areas that did not matter. Unlike a color, it is visible to color-blind readers too."""
 
 
 def spotlight(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class History:
     """The training history.
 
     Attributes:
-        curves: the values of each metric, one per epoch, by its name: loss, val_loss, accuracy, …
+        curves: the values of each metric, one per epoch, by the name of the metric: loss, val_loss, accuracy, …
         phases: the phases in order; empty if the training run had only one.
     """
 

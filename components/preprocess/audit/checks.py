@@ -1,4 +1,4 @@
-"""The list of all checks of the audit, with their state and, for checks that were not run, the reason."""
+"""Lists all checks of the audit, each with its state and, if it was not run, the reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -26,7 +26,7 @@ def list_checks(
         records: one per file.
         findings: the findings of the audit.
         params: the policy of each check.
-        has_given_splits: whether the data was already split when it was read.
+        has_given_splits: whether the data came with its own splits.
     """
     found_kinds = {finding.kind for finding in findings}
     obstacles = _find_obstacles(records, has_given_splits=has_given_splits)

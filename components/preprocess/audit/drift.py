@@ -1,4 +1,4 @@
-"""Tests whether the photos of two splits come from the same source, by comparing statistics of their measurements."""
+"""Tests whether the photos of two splits come from the same source, by comparing their measurements and classes."""
 
 import math
 from collections import Counter
@@ -18,11 +18,11 @@ hardly visible."""
 
 
 def describe_drifts(train: Sequence[Record], other: Sequence[Record], num_tests: int) -> Iterator[str]:
-    """Yields a description of each relevant difference between the photos of a split and the training photos.
+    """Yields a description of each relevant difference between the photos in a split and the training photos.
 
     Args:
         train: the kept training photos.
-        other: the kept photos of the split.
+        other: the kept photos in the split.
         num_tests: the total number of comparisons, for the Bonferroni correction.
     """
     for what, values in _figures(train, other).items():

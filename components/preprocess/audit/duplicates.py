@@ -50,9 +50,10 @@ class CopyAudit:
 
 
 def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
-    """Links all kept files that show the same photo; each link has the closest relation of its two files.
+    """Links the kept files that show the same photo.
 
-    A file with the same bytes or pixels as earlier files is linked only to the first of them.
+    If two files are related in several ways, their link has the closest relation. A file with the same bytes or pixels
+    as earlier files is linked only to the first of them.
 
     Args:
         records: one per file.
@@ -85,7 +86,7 @@ def _iter_equal(records: Sequence[Record], keys: Sequence[str | None]) -> Iterat
 def audit_copies(records: Sequence[Record], links: Sequence[Link], params: AuditParams) -> CopyAudit:
     """Leaves out copies of photos according to the params.
 
-    First, copies with contradictory labels are left out, because all these labels are doubtful. Then leakage is
+    First, copies with contradictory labels are left out, because any of their labels may be wrong. Then leakage is
     removed: the copy in test is kept or, if there is none, the one in validation. Finally, only one of several copies
     within a split is kept. At most one of several files with the same bytes is kept, regardless of the params.
     """
@@ -136,7 +137,7 @@ def _audit_leakage(copy_audit: CopyAudit, links: Sequence[Link], policy: Policy)
 
 
 def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relation, list[tuple[int, ...]]]]:
-    """Yields groups of rows with the same bytes, then with the same bytes or pixels, then pairs of near-duplicates."""
+    """Yields groups with the same bytes, then groups with the same bytes or pixels, then pairs of near-duplicates."""
     exact = [link for link in links if link.relation != "near"]
     yield "bytes", clusters([link for link in exact if link.relation == "bytes"], size)
     yield "pixels", clusters(exact, size)
@@ -144,7 +145,7 @@ def _iter_related_rows(links: Sequence[Link], size: int) -> Iterator[tuple[Relat
 
 
 def _audit_groups(copy_audit: CopyAudit, policy: Policy) -> None:
-    """Finds groups that span several existing splits; the policy decides whether only those of the last are kept."""
+    """Finds groups in several existing splits; the policy decides whether only photos in the last split are kept."""
     records = copy_audit.records
     members: dict[str, list[int]] = defaultdict(list)
     for row, record in enumerate(records):
@@ -181,14 +182,14 @@ def _audit_copies(copy_audit: CopyAudit, links: Sequence[Link], kind: str, polic
 
 
 def _iter_kept_links(copy_audit: CopyAudit, links: Iterable[Link]) -> Iterator[Link]:
-    """Yields the links whose files are both still kept when the link is reached."""
+    """Yields the links between two files that have not been left out."""
     for link in links:
         if copy_audit.records[link.first].is_kept and copy_audit.records[link.second].is_kept:
             yield link
 
 
 def _rank(record: Record) -> tuple[int, str]:
-    """The sort key of copies, of which the first is kept: test before validation before train, then by path."""
+    """The sort key of a copy: test before validation before train, then by path. The first copy is kept."""
     return -SPLITS.index(record.split or "train"), record.path
 
 
@@ -207,7 +208,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
 
     A photo with neither copies nor a group uses its content id as its key. Photos that belong together use the smallest
     of their group names or, if they have no groups, the smallest of their content ids. A file that is left out has the
-    key of its kept copies, or "" if it has none.
+    key of its kept copies, or "" if it has no kept copies.
     """
     groups = Groups(len(records))
     for link in links:
@@ -227,7 +228,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
 
 
 def note_shared_keys(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """Sets the split key of records that share one, so that later steps know which photos belong together."""
+    """Stores each split key that several records share, so that later steps know which photos belong together."""
     num_files = Counter(keys)
     return [
         replace(record, split_key=key) if key and num_files[key] > 1 else record
@@ -242,7 +243,7 @@ class Groups:
         self._parents = list(range(size))
 
     def find(self, row: int) -> int:
-        """The smallest row in the group of a row."""
+        """The smallest row in the group that contains `row`."""
         root = row
         while self._parents[root] != root:
             root = self._parents[root]

@@ -58,7 +58,7 @@ TINY_CLASS: Final = 10
 
 
 class Reporter:
-    """Collects findings, and applies the policies of the params."""
+    """Collects the findings whose policy in the params is not `ignore`."""
 
     def __init__(self, records: Sequence[Record], params: AuditParams):
         self._records = {record.path: record for record in records}

@@ -85,7 +85,7 @@ def find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int, most: 
         most: the maximum number of pairs; if there are more, the nearest are returned.
 
     Returns:
-        int64 (pairs, 2), indices into the two arrays; and whether there are more pairs than these.
+        int64 (pairs, 2), indices into the two arrays; and whether more such pairs exist.
     """
     nearest = _Nearest(radius, most)
     chunks = _plan(hashes, hashes if others is None else others, radius, is_same=others is None)
@@ -176,7 +176,7 @@ def _sorted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_new(differences: np.ndarray, earlier_chunks: list[Chunk]) -> np.ndarray:
-    """Which pairs were not found by an earlier chunk: bool (n,)."""
+    """Which pairs were not found through an earlier chunk: bool (n,)."""
     is_new = np.ones(len(differences), bool)
     for chunk in earlier_chunks:
         is_new &= np.bitwise_count(chunk.of(differences)) > chunk.radius

@@ -1,4 +1,4 @@
-"""Finds classes that are mirror images of each other, such as left and right arrows; training must not mirror them."""
+"""Finds pairs of mirror-image classes, such as left and right arrows, whose photos training must not mirror."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -24,7 +24,7 @@ sign test."""
 
 
 def find_mirror_pairs(records: Sequence[Record], sketches: np.ndarray) -> list[tuple[str, str]]:
-    """Finds pairs of classes in which the mirrored photos of each class look like photos of the other one.
+    """Finds pairs of classes in which the mirrored photos of each class look like photos of the other class.
 
     Photos and their mirror images are classified by a linear discriminant analysis of histograms of oriented
     gradients (HOG, Dalal and Triggs 2005), with cross-validation: no photo is classified by a model that was trained on

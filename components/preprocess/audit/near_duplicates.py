@@ -32,13 +32,13 @@ PLAIN_DEVIATION: Final = 4.0
 """A sketch with a smaller standard deviation is almost uniform, so its hash is mostly noise."""
 SIMILAR: Final = 0.9
 SAME: Final = 0.995
-"""Correlations of sketches: photos count as different if theirs is below SIMILAR, and as the same if it is at least
-SAME; in between, features decide."""
+"""Limits for the correlation of two sketches: below SIMILAR, the photos count as different; at or above SAME, as the
+same. In between, their features decide."""
 
 FEATURE_SIDE: Final = 256
 MIN_FEATURE_SIDE: Final = 96
-"""In pixels. Prepared photos with a shorter side have too few features, so only pairs with a correlation of at least
-SAME are near-duplicates."""
+"""In pixels. Prepared photos whose shorter side is below this value have too few features, so only pairs with a
+correlation of at least SAME are near-duplicates."""
 NUM_FEATURES: Final = 400
 MAX_FEATURE_DISTANCE: Final = 50
 RANSAC_PIXELS: Final = 4.0

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 MAX_CANDIDATES: Final = 2_000_000
 ALL_PAIRS: Final = 50
-"""If more photos than this have the same hash, each of them is paired only with the first one."""
+"""If more photos than this have the same hash, each is paired only with the first of them."""
 
 
 def perceptual_hashes(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +62,7 @@ def find_candidates(hashes: np.ndarray, radius: int) -> np.ndarray:
 
 
 def find_mirrored_candidates(hashes: np.ndarray, mirrored: np.ndarray, radius: int) -> np.ndarray:
-    """Like `find_candidates`, but compares photos with the mirror images of others."""
+    """Like `find_candidates`, but compares photos with the mirror images of other photos."""
     distinct, inverse = np.unique(hashes, return_inverse=True)
     others, other_inverse = np.unique(mirrored, return_inverse=True)
     near = _find_near(distinct, others, radius)
@@ -83,7 +83,7 @@ def _find_near(hashes: np.ndarray, others: np.ndarray | None, radius: int) -> np
 
 
 def _ordered(pair_blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """Combines blocks of pairs, without repetitions or equal indices: int64 (pairs, 2), sorted, smaller one first."""
+    """Combines blocks of pairs: int64 (pairs, 2), sorted, smaller index first; drops repetitions and equal indices."""
     pairs = np.sort(np.concatenate([np.empty((0, 2), np.int64), *pair_blocks]).astype(np.int64), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 

@@ -13,17 +13,18 @@ ROWS_AT_ONCE: Final = 1024
 GRAY_LEVELS: Final = 4
 """The number of adjacent gray values that count as one level, so that sensor noise and JPEG artifacts are ignored."""
 MAX_BITS: Final = 2.0
-"""The entropy of a sketch below which a photo is reported. Blank frames and plain graphics have up to 1.8 bits, and
-3,781 photos of clothes have 3.1 to 5.8. CleanVision uses the entropy of all pixels, which noise increases."""
+"""A photo is reported if the entropy of its sketch is below this value. Blank frames and plain graphics have up to 1.8
+bits, and 3,781 photos of clothes have 3.1 to 5.8. CleanVision uses the entropy of all pixels, which noise increases."""
 MEDIAN_SHARE: Final = 0.5
 """Only photos below this fraction of the median entropy are reported, since drawings always have a low entropy."""
 FENCE: Final = 3.0
 """Values that are more than this number of interquartile ranges outside the quartiles are "far out" (Tukey)."""
 MIN_SIZE_RATIO: Final = 3.0
-"""The minimum ratio between the side length of a photo and the median; cameras of one generation differ by less."""
+"""A photo is reported only if its side length is larger or smaller than the median by at least this factor; photos from
+cameras of one generation differ by less."""
 MAX_GRAY_CHROMA: Final = 2.0
-"""A photo counts as gray if its chroma is at most this value. Rounding in JPEG files causes small values in gray
-photos; each of 3,781 color photos of clothes has a chroma of at least 7."""
+"""A photo counts as gray if its chroma is at most this value. Rounding in JPEG files gives gray photos a small
+chroma; each of 3,781 color photos of clothes has a chroma of at least 7."""
 MAX_GRAY_SHARE: Final = 0.5
 """If at least this fraction of the photos is gray, gray photos are not reported."""
 

@@ -1,4 +1,4 @@
-"""Reports how photos with more than 8 bits per value use their range, and the effect of the pixel range."""
+"""Reports how much of their range photos with more than 8 bits per value use, and the effect of the pixel range."""
 
 import math
 import statistics

@@ -2,7 +2,7 @@
 
 A placeholder is recognized by its repetition. Its copies may be different files: shops serve them in several sizes and
 qualities, and a plain graphic has too few features for the search for near-duplicates. In this check, photos count as
-the same picture if their 32 × 32 sketches agree almost everywhere, and so do their colors.
+the same picture if both their 32 × 32 sketches and their colors agree almost everywhere.
 """
 
 from collections import Counter, defaultdict
@@ -16,8 +16,8 @@ from components.preprocess.audit.near_duplicates import Pixels
 from components.preprocess.manifest import Record
 
 MIN_SIDE: Final = 32
-"""In pixels. Pictures with a shorter side, such as digits, can look the same although they differ, so only equal pixels
-count."""
+"""In pixels. Pictures whose shorter side is below this value, such as digits, can look the same although they differ,
+so only equal pixels count."""
 CELL: Final = 8
 """The width of a cell, in gray values. The mean gray values of a sketch's four quarters determine its cell; only
 sketches in the same cell are compared."""
@@ -39,11 +39,11 @@ MAX_PAIRED: Final = 512
 """In cells with up to this many rows, the block means of all pairs are compared."""
 ROWS_AT_ONCE: Final = 256
 LOSSLESS: Final = frozenset(("PNG", "BMP", "TIFF"))
-"""Copies in such a format with the same size and mode have equal pixels. If the pixels of two such files differ, as
-in similar X-rays, they are not copies."""
+"""Copies of a picture with the same size and mode in the same lossless format have equal pixels. If the pixels of two
+such files differ, as in similar X-rays, they are not copies."""
 MAX_LEADERS: Final = 200
-"""The maximum number of different pictures that are compared in a cell, the most common hashes first: thousands of
-product photos on white may be in one cell."""
+"""The maximum number of pictures in a cell that are compared with the others, those with the most common hashes first:
+a cell may contain thousands of product photos on white."""
 COPIES: Final = ((3, 3), (2, 5))
 """A picture with at least as many (classes, copies) as one of these pairs is a placeholder. In two classes, more copies
 are required, because a photo that is in two classes by mistake is more common than a placeholder in two classes."""
@@ -83,7 +83,7 @@ def _equal_groups(records: Sequence[Record]) -> Iterator[list[int]]:
 
 
 def _alike_groups(records: Sequence[Record], sketches: np.ndarray, pixels: Pixels) -> Iterator[list[int]]:
-    """Groups of photos that are placeholders and differ only as much as recompressed copies do."""
+    """Groups of photos that are placeholders and differ no more than recompressed copies do."""
     sides = (min(record.native_height or 0, record.native_width or 0) if record.is_kept else 0 for record in records)
     rows = np.flatnonzero(np.fromiter(sides, np.int64, len(records)) >= MIN_SIDE)
     hashes = [records[row].perceptual_hash for row in rows.tolist()]
@@ -119,7 +119,7 @@ def _block_means(sketches: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _has_near_blocks(blocks: np.ndarray) -> np.ndarray:
-    """Which rows of a cell may show the same picture as another of its rows: bool (n,); in a large cell, all rows."""
+    """Which rows of a cell may show the same picture as another row: bool (n,); in a large cell, all rows."""
     if len(blocks) > MAX_PAIRED:
         return np.ones(len(blocks), bool)
     differences = np.abs(blocks[:, None] - blocks[None]).mean(axis=(2, 3))
@@ -138,7 +138,7 @@ def _cells(keys: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _lossless_savings(records: Sequence[Record]) -> np.ndarray:
-    """A number per file: int64 (files,). Lossless files of the same size, format and mode share it; others have -1."""
+    """A number per file: int64 (files,); the same for lossless files with the same size, format and mode, else -1."""
     numbers: dict[tuple[object, ...], int] = {}
     keys = ((record.native_height, record.native_width, record.format, record.mode) for record in records)
     return np.array([numbers.setdefault(key, len(numbers)) if key[2] in LOSSLESS else -1 for key in keys], np.int64)

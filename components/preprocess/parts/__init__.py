@@ -1,1 +1,1 @@
-"""Reads photos in several tasks: one lists them, several read parts, one merges. Import `work` or `adoption`."""
+"""Reads photos in tasks: one lists them, several read parts, one merges the results. Import `work` or `adoption`."""

@@ -26,7 +26,9 @@ cache for about a second."""
 
 
 def adopt_portions(listing: Listing, params: PreprocessParams, store: PixelStore) -> None:
-    """Adds results that this cache lacks, portion by portion; the merge then reads the photos of missing portions.
+    """Adds the results in the shared store that this cache lacks, portion by portion.
+
+    The merge then reads the photos of the portions that are in neither.
 
     Args:
         listing: the list of the photos.

@@ -1,7 +1,7 @@
 """The list of the photos as a file: written once, so that all tasks of a run read parts of the same list.
 
-It is a Parquet file with one row for each file to read, and one for each record that was rejected without reading the
-file. Each portion is a row group, so that a task only reads the rows of its portions; the last row group contains the
+It is a Parquet file with one row for each file to read, and one for each file or folder that was rejected without being
+read. Each portion is a row group, so that a task only reads the rows of its portions; the last row group contains the
 rejected records. Paths are relative to the folder of the data, because each task unpacks an archive to a different
 folder.
 """
@@ -48,7 +48,7 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
         folder: the folder for listing.parquet.
         photo_set: the files.
         data_folder: the folder of the data.
-        is_lasting: whether other tasks find the same files in this folder; False if it is a temporary one.
+        is_lasting: whether other tasks find the same files in the folder of the data; False for a temporary folder.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -105,7 +105,7 @@ def read_place(folder: Path) -> Place:
 
 
 def read_listing(folder: Path, data_folder: DataFolder) -> Listing:
-    """Reads the whole list, with the paths of the files for this task.
+    """Reads the whole list, with the paths at which this task finds the files.
 
     Raises:
         ArtifactError: the list is missing or damaged.

@@ -111,10 +111,10 @@ def open_listed(
         data: the data, as in `preprocess`.
         params: the section preprocess, in which no value is `auto`.
         listing_dir: the output of `list_photos`.
-        scratch_dir: the folder in which a temporary folder is created; it exists until the block ends.
+        scratch_dir: the folder in which a temporary folder for the data is created and kept until the block ends.
         columns: the column names that the user set for label files.
-        is_part: if True, the caller reads a part of the files in the listed versions; if False, a remote folder is
-            listed again, so that changes on the server are detected.
+        is_part: whether the caller reads only a part of the files, in the versions that were listed; if False, a remote
+            folder is listed again, so that changes on the server are detected.
     """
     place = read_place(listing_dir)
     if place == "folder":

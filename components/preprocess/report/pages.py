@@ -62,13 +62,14 @@ STATE_WORDS: Final = {
 
 
 def write_report(folder: Path, examination: Examination, training: TrainParams | None = None) -> None:
-    """Writes audit.json, audit.html, and the pictures; samples and augmentation only if there are training photos.
+    """Writes audit.json, audit.html and the pictures; two of the pictures need training photos.
 
     Args:
-        folder: the folder for audit.json, audit.html, samples.jpg, augmentation.jpg and classes.svg.
+        folder: the folder for audit.json, audit.html, classes.svg and, if there are training photos, samples.jpg and
+            augmentation.jpg.
         examination: the results.
         training: the section train; its augmentation is shown before the presets. None in a pipeline step, so that a
-            change of the training params does not cause the data to be prepared again.
+            change to the training params does not cause the data to be prepared again.
     """
     info, records = examination.info, examination.records
     class_names = tuple(info.counts["train"])

@@ -26,7 +26,7 @@ class RemoteData(Protocol):
         ...
 
     def locate(self, path: Path) -> Path:
-        """Downloads the file for a path in the folder.
+        """Downloads the file that belongs at a path in the folder, and returns the path.
 
         Raises:
             DataError: the server cannot be reached.

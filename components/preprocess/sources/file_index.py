@@ -1,8 +1,9 @@
 r"""Finds the file to which a row of a label file refers: `C:\set\images\cat\1.png`, `gs://bucket/cat/1.png`, `1`.
 
-A name is relative to the folder of the label file or to that of the data. If there is no such file, the end of the name
-is compared with the ends of the files' paths: a path from another machine may begin differently, and a relative
-path may lack a folder. If several files match, none is used, unless only one is in a folder named after the label.
+A name is relative to the folder of the label file or to the folder of the data. If there is no such file, the end of
+the name is compared with the ends of the files' paths: a path from another machine may begin differently, and a
+relative path may lack a folder. If several files match, none is used, unless exactly one of them is in a folder named
+after the label.
 """
 
 import posixpath

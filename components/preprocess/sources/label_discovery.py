@@ -48,7 +48,7 @@ class FoundLabels:
         faults: rows that refer to no photo, each with the reason.
         notices: messages for the user.
         reasons: why other label files are not used; added to the error if the folders have no labels either.
-        split_places: for each photo in a split folder without class folders, the path that it would have in one.
+        split_places: for each photo in a split folder without class folders, the path with its class as a folder.
     """
 
     label_files: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ class LabeledPhotos:
         photo_set: the photos; None if the labels come from the folders.
         notices: messages for the user if the labels come from the folders.
         reasons: why label files are not used; added to the error if the folders have no labels either.
-        split_places: for each photo in a split folder without class folders, the path that it would have in one.
+        split_places: for each photo in a split folder without class folders, the path with its class as a folder.
     """
 
     photo_set: PhotoSet | None = None
@@ -190,7 +190,7 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
 
 
 def _name_numbers(found: FoundLabels) -> None:
-    """Replaces class numbers with the names of the folders of their photos, if each class has its own folder."""
+    """Replaces class numbers with the names of the folders of the photos, if each class has a different folder."""
     folders: dict[str, set[str]] = {}
     for name, label in found.labels.items():
         folders.setdefault(label, set()).add(posixpath.basename(posixpath.dirname(name)))
@@ -216,7 +216,7 @@ def _find_split_places(labels: Mapping[str, str], in_folders: Collection[str]) -
 
 
 def _candidates(names: Sequence[str]) -> list[str]:
-    """The files that may contain labels: at the top or one level down, in folders with at most MAX_FILES of them."""
+    """The files that may contain labels: at the top or one level down, in folders with at most MAX_FILES such files."""
     top = posixpath.commonpath([posixpath.dirname(name) for name in names]) if names else ""
     label_files = [name for name in names if is_label_file(Path(name))]
     by_folder = Counter(map(posixpath.dirname, label_files))
@@ -233,7 +233,7 @@ def _parent(folder: str) -> str | None:
 
 
 def _require_agreement(found: FoundLabels, rows: dict[tuple[str, str | None], LabelRow], label_file: str) -> None:
-    """Checks that a label file does not contradict those read before."""
+    """Checks that a label file does not contradict the label files that were read before it."""
     if not found.label_files:
         return
     labels: dict[str, str | None] = dict(found.rows.keys())

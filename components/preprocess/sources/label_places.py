@@ -98,7 +98,7 @@ def find_refusal(
 
 
 def is_submission(label_file: str) -> bool:
-    """Whether a file has the name of a sample submission of a competition."""
+    """Whether a file is named like a sample submission for a competition."""
     return SUBMISSION in posixpath.basename(label_file).casefold()
 
 

@@ -32,7 +32,7 @@ SYSTEM_ENTRIES: Final = frozenset(
         "__pycache__",
     )
 )
-"""Names of files and folders that operating systems, Python and Synology's or QNAP's servers create, in lowercase."""
+"""Names of files and folders that operating systems, Python, and Synology and QNAP servers create, in lowercase."""
 
 MAX_ENTRIES: Final = 2_000_000
 START_SECONDS: Final = 600.0

@@ -54,7 +54,7 @@ class PhotoFile:
         location: the path of the file.
         record: the class, split and group of the file, according to its folders or a label file.
         roots: the folders in which the file must be when it is opened; None for any.
-        remote: the photo on a server, if it is downloaded when it is opened.
+        remote: the photo on a server, if the file is downloaded only when it is opened.
     """
 
     location: Path
@@ -64,7 +64,7 @@ class PhotoFile:
 
     @property
     def key(self) -> bytes:
-        """Identifies the photo in all tasks: its path, or its address."""
+        """Identifies the photo in all tasks: its path or, if it is on a server, its address."""
         return os.fsencode(self.location) if self.remote is None else self.remote.key
 
     def identity(self) -> str | None:
@@ -134,7 +134,7 @@ def describe_reading(photo_set: PhotoSet) -> list[str]:
 
 
 def _describe_unlabeled(rejected: Sequence[Record]) -> list[str]:
-    """A line about the photos without a label in the label file."""
+    """A line about the photos for which the label file contains no label."""
     counts = Counter(
         record.path.rpartition("/")[0] or "the top folder"
         for record in rejected

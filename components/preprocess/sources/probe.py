@@ -31,7 +31,7 @@ from components.preprocess.sources.source import (
 
 PROBED_PHOTOS: Final = 200
 PROBED_CHUNKS: Final = 64
-"""The number of chunks (16 MiB in total) to read from each file in an archive; the header of a photo comes first."""
+"""The number of chunks (16 MiB in total) to read from each file in an archive; a photo begins with its header."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _describe(data: str, place: str, sizes: Sequence[tuple[int, int]], descripti
 def _sizes_in_folder(
     path: Path, data: str, columns: ColumnNames | None, description: list[str]
 ) -> Iterator[tuple[int, int]]:
-    """The sizes of photos in a folder or a label file; adds the description of the data to `description`."""
+    """The sizes of the photos in a folder or a label file; also adds a description of the data to `description`."""
     data_folder = data_folder_at(path, data, columns)
     if path.is_dir():
         listed_files = data_folder.listing.files

@@ -80,7 +80,7 @@ class PixelFiles:
         if self._pack is None:
             self._pack = os.open(self.folder / self.pack_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             with contextlib.suppress(OSError):  # some network file systems do not support locks
-                fcntl.flock(self._pack, fcntl.LOCK_EX)  # prevents other runs from removing it
+                fcntl.flock(self._pack, fcntl.LOCK_EX)  # prevents other runs from removing the pack
         start = self._pack_rows * self.row_bytes
         self._pack_rows += 1
         return self.pack_name, self._pack, start

@@ -32,10 +32,10 @@ from components.train.tensorflow.precision import compute_in
 log = logging.getLogger(__name__)
 
 LONG_ENOUGH: Final = ((3, 1.0), (1, 4.0))
-"""(number of batches, or groups of batches; seconds): a measurement ends when it has reached both values of one pair.
-The first batch or group is not counted."""
+"""Pairs of (number of batches, groups of batches or blocks of photos; seconds). A measurement ends as soon as it has
+reached both values of any pair. The first batch, group or block is not counted."""
 NUM_EPOCHS: Final = 4
-"""The maximum number of epochs of a measurement; data sets of a few batches need several."""
+"""The maximum number of epochs of a measurement; a data set with only a few batches needs several."""
 MAX_BLOCKS: Final = 9
 """The maximum number of blocks of PHOTOS_AT_ONCE photos that pass through the frozen layers; the first is not timed."""
 UPKEEP: Final = 1.05
@@ -165,7 +165,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
         ends.append(time.monotonic())
         if any(len(ends) > least and ends[-1] - ends[0] >= enough for least, enough in LONG_ENOUGH):
             break
-    if len(ends) == 1:  # there are few photos, so only one block: it is repeated, because the first run is not timed
+    if len(ends) == 1:  # with few photos, there is only one block: it is run again, because the first run is not timed
         start = time.monotonic()
         infer(request.split.gather(np.arange(num_photos)))
         return (time.monotonic() - start) / num_photos, blocks[0]
@@ -173,7 +173,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
 
 
 def _time_validation(model: keras.Model, validation: Batches, training: Batches) -> tuple[float, float]:
-    """Returns the seconds that a validation takes, and how many more the first one takes."""
+    """Returns the time of a validation, and the additional time of the first validation, both in seconds."""
     num_batches = min(len(validation), 2 * model.steps_per_execution)
     seconds = []
     for _ in range(2):

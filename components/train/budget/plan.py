@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LEAST_SHARE: Final = 0.2
-"""The share of its epochs that every phase after the first must keep; with fewer epochs, it is left out."""
+"""The last of several phases is left out if it would keep less than this share of its epochs."""
 VIEWS_SHARE: Final = 0.5
 """If the last phase would keep less than this share of its epochs, fewer views are computed instead."""
 
@@ -47,16 +47,16 @@ class Plan:
 
 
 def make_plan(costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, seconds: float) -> Plan | None:
-    """Plans the longest training run that fits into the time, but never a longer one than the params require.
+    """Plans the longest training run that fits into the time, but never a longer one than the params describe.
 
     All phases are shortened by the same factor. The number of views is reduced before the last phase loses more than
-    half of its epochs. If the last phase would keep too few epochs, it is left out, and the phase before it gets its
-    epochs.
+    half of its epochs. If the last phase would keep too few epochs, it is left out, and its epochs are added to the
+    phase before it.
 
     Args:
         costs: the cost of each phase.
-        epochs: the epochs of each phase in the params.
-        views: the views of each training photo in the params.
+        epochs: the number of epochs of each phase, according to the params.
+        views: the number of views of each training photo, according to the params.
         seconds: the maximum time of the training run.
 
     Returns:

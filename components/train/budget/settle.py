@@ -28,7 +28,8 @@ STARTS: Final = 5.5
 """The time reserved for evaluate and deploy, not counting inference, as a multiple of the time that train takes to
 import its libraries and build the network. Both steps and the service also spend most of their time on imports."""
 MOST_SECONDS: Final = 120.0
-"""The maximum of this reserved time: if a busy disk makes one import slow, later imports may still be fast."""
+"""The maximum of the time that STARTS reserves: if a busy disk makes one import slow, later imports may still be
+fast."""
 SEARCHED: Final = EvaluateParams().searched_photos
 """The maximum number of training photos on which the evaluate step runs the model."""
 SCORED_AGAIN: Final = 2_000
@@ -43,7 +44,7 @@ class Settled:
 
     Attributes:
         params: the params without the limit; training with them again produces the same model.
-        deadline: the deadline of the training.
+        deadline: the deadline for the training.
         facts: the facts about the time limit that the bundle records; None without a time limit.
     """
 

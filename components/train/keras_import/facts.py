@@ -29,7 +29,7 @@ class ImportedModel(StrictRecord):
         input_shape: (height, width, channels); None for a variable size.
         input_dtype: the type of the input tensor.
         output_shape: the shape of the output for one photo; for a photo of 224 px if the size is variable.
-        num_outputs: the number of values per photo; None if the output is a map, as in a network without a head.
+        num_outputs: the number of output values per photo; None if the output is a map, as in a network without a head.
         class_names: the class names in the order of the outputs, from a file in the zip; None if there is none.
         output: the kind of output: softmax and sigmoid are probabilities, values may be logits, features are a map.
         num_layers: the number of layers, including those of submodels.
@@ -37,8 +37,8 @@ class ImportedModel(StrictRecord):
         feature_layer: the input of a new head: the last feature map if no attention layer follows it; otherwise the
             layer before the output layer.
         num_parameters: the number of parameters of the network.
-        preprocessing: the pixel range that the network expects; None if the upload does not show it, so the user must
-            set it.
+        preprocessing: the pixel range that the network expects; None if it cannot be inferred from the upload, so the
+            user must set it.
         uploaded_sha256: the hash of the uploaded file.
         model_sha256: the hash of our copy, model.keras; None before it is created.
     """

@@ -32,7 +32,7 @@ _CHUNK_BYTES: Final = 2**20
 
 @dataclass(frozen=True)
 class Expectation:
-    """The requirements on an upload.
+    """The requirements for an upload.
 
     Attributes:
         num_classes: the number of classes that a model must have outputs for if it is used unchanged; None if its head
@@ -60,7 +60,7 @@ def import_model(
         output_dir: the output folder, replaced completely or not at all:
             model.keras     our copy, which `load` reads
             import.json     ImportedModel
-        expected: the requirements on the model.
+        expected: the requirements for the model.
         limits: the limits on its size.
 
     Raises:
@@ -139,7 +139,7 @@ def read_stored(folder: Path, limits: Limits) -> Contents:
 
 
 def read_upload(folder: Path, expected: Expectation, limits: Limits) -> Plan:
-    """Reads the file `upload` in the folder: writes its weights to weights.bin, and makes a plan of its network."""
+    """Reads the file `upload` in the folder: writes its weights to weights.bin, and plans its network."""
     contents = read_stored(folder, limits)
     if contents.config is None:
         contents = architecture.complete(contents, expected.architecture, expected.image_size, folder, limits)

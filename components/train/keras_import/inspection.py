@@ -22,7 +22,7 @@ MODULE: Final = "components.train.keras_import.inspection"
 
 
 def main(argv: list[str]) -> int:
-    """Inspects an upload; the arguments of the confinement are followed by its path and the limits as JSON."""
+    """Inspects an upload; its path and the limits, as JSON, are the arguments after those of the confinement."""
     upload, limits = confinement.enter(argv)
     folder = Path(argv[0])
     importlib.import_module("components.train.keras_import.confined.hdf5")

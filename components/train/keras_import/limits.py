@@ -7,7 +7,7 @@ MIB, GIB = 2**20, 2**30
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits on an upload, and on the processes that handle it.
+    """The maximum values for an upload, and for the processes that handle it.
 
     Attributes:
         max_bytes: the size of the file, of its unpacked content, and of its weights.

@@ -67,7 +67,7 @@ def cut(model: "keras.Model", layer_name: str) -> "keras.Model":
         raise UploadError(
             f"train.model.layer must be a layer of the uploaded model; it has no layer {layer_name[:60]!r}{hint}."
         )
-    # Not `layer.output`: for a submodel, that is a tensor of its own graph, not of this network.
+    # Not `layer.output`: for a submodel, that is a tensor in the graph of the submodel, not in this network.
     nodes = layers[layer_name]._inbound_nodes  # noqa: SLF001 - Keras has no public name for this
     if len(nodes) > 1 and not isinstance(layers[layer_name], keras.Model):
         raise UploadError(

@@ -57,7 +57,7 @@ class Features:
         Args:
             views: the features of each view, float16 or float32 (n, …).
             labels: the label of each photo, int32 (n,).
-            in_memory: whether to hold them in memory as float32; otherwise they are read from the mapped files.
+            in_memory: whether to hold the features in memory as float32; otherwise they are read from the mapped files.
         """
         self.labels = labels
         self._views = [np.array(view, np.float32) for view in views] if in_memory else list(views)
@@ -67,7 +67,7 @@ class Features:
     def gather(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """Returns the features of these rows: float32 (len(rows), …)."""
         values = np.empty((len(rows), *self._views[0].shape[1:]), np.float32)
-        view_numbers = (rows + epoch) % len(self._views)  # so that each epoch contains photos of every view
+        view_numbers = (rows + epoch) % len(self._views)  # so that each epoch uses every view
         for view in np.unique(view_numbers):
             values[view_numbers == view] = self._views[view][rows[view_numbers == view]]
         self._mapped.note(values.size * self._views[0].itemsize)
@@ -244,7 +244,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 
 
 def _oversample_rows(labels: np.ndarray) -> np.ndarray:
-    """Repeats rows so that each class has as many as the largest; within a class, all occur about equally often."""
+    """Repeats rows so that all classes have as many as the largest; all rows of a class occur about equally often."""
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     most = max(map(len, classes))
     return np.concatenate([np.resize(rows, most) for rows in classes])

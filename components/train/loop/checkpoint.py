@@ -1,9 +1,9 @@
 """Checkpoints of training: written atomically, verified when read, and removed when the bundle is complete.
 
-<digest>-<digest>/                               one training run: digests of its data and of everything else
+<digest>-<digest>/                               one training run: digests of its data, and of its params and network
     phase-01-epoch-0003-step-000000-accuracy-0.9125/
-        arrays.npz                               current and best weights, the state of the optimizer
-        state.json                               the position in the training, its history, its callbacks
+        arrays.npz                               the current, best and averaged weights; the state of the optimizer
+        state.json                               the position in the training, the history, the state of the callbacks
         SHA256SUMS                               the hashes of both files, in the format of `sha256sum --check`
 """
 
@@ -46,7 +46,7 @@ class TrainingIdentity:
     Attributes:
         fingerprint: the fingerprint of the data set.
         params: the resolved train section.
-        network: the digest of the layers and of the initial weights.
+        network: the `network_digest` of the network with its initial weights.
     """
 
     fingerprint: str
@@ -55,7 +55,7 @@ class TrainingIdentity:
 
     @property
     def folder_name(self) -> str:
-        """The name of the folder of these checkpoints: a digest of the data and a digest of everything else."""
+        """The name of the checkpoint folder: a digest of the data, and a digest of the params and the network."""
         rest = json.dumps([self.params, self.network], sort_keys=True)
         return f"{self.fingerprint[:16]}-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"
 
@@ -70,7 +70,7 @@ class State:
         step: the number of completed batches of the next epoch.
         ended: whether the phase has ended.
         facts: values that are stored as JSON, such as the history and the state of the callbacks.
-        arrays: weights and other arrays, by kind.
+        arrays: weights and other arrays, keyed by kind, such as `network` or `optimizer`.
     """
 
     phase: int
@@ -82,7 +82,7 @@ class State:
 
     @property
     def name(self) -> str:
-        """The folder name; in alphabetical order, the names are in the order of the training."""
+        """The folder name; alphabetical order is the order in which the states were reached."""
         accuracies = self.facts.get("history", {}).get("val_accuracy")
         accuracy_text = f"{accuracies[-1]:.4f}" if accuracies else "none"
         return f"phase-{self.phase:02d}-epoch-{self.epoch:05d}-step-{self.step:07d}-accuracy-{accuracy_text}"
@@ -135,10 +135,10 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]:
-    """Opens the checkpoints of a training run, and locks them while it runs.
+    """Opens the checkpoints of a training run, and locks them until the block ends.
 
     Yields:
-        The checkpoints; None if the folder cannot be written, or another process is running the same training.
+        The checkpoints; None if the folder cannot be written, or another process uses these checkpoints.
 
     Raises:
         ArtifactError: on a cluster, the folder cannot be written.
@@ -175,7 +175,7 @@ def _write(folder: Path, state: State, identity: TrainingIdentity) -> None:
     array_by_name = {
         f"{kind}/{index:05d}": array for kind, arrays in state.arrays.items() for index, array in enumerate(arrays)
     }
-    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the type stubs mistake the arrays for its parameter allow_pickle
+    np.savez(folder / "arrays.npz", **array_by_name)  # type: ignore[arg-type]  # the type stubs take the arrays for the parameter allow_pickle
     _sync(folder / "arrays.npz")
     facts = {key: value for key, value in vars(state).items() if key != "arrays"}
     kinds = list(state.arrays)
@@ -207,7 +207,7 @@ def _read(folder: Path) -> tuple[State, dict[str, Any]]:
 
 
 def _sync(path: Path) -> None:
-    """Waits until the disk has stored the file."""
+    """Waits until the file or folder is stored on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -216,7 +216,7 @@ def _sync(path: Path) -> None:
 
 
 def _remove_remains(folder: Path) -> None:
-    """Removes partial files of killed processes, and the checkpoints of abandoned training runs."""
+    """Removes partial checkpoints of killed processes, and all checkpoints of abandoned training runs."""
     for remains in folder.glob(".*.partial-*"):
         shutil.rmtree(remains, ignore_errors=True)
     long_ago = time.time() - UNUSED_DAYS * 86_400

@@ -1,4 +1,4 @@
-"""Compiles the trained part of a network for a phase, and adapts the batches to it."""
+"""Compiles the part of a network that a phase trains, and adapts the batches to it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -32,8 +32,8 @@ def compile_model(
         phase: the resolved phase.
         params: determine the loss and weight averaging.
         training: the training batches.
-        scales: the factor of the learning rate for each weight, by its path.
-        batches_a_step: the number of batches whose gradients make one optimizer step.
+        scales: the learning rate factor of each weight, keyed by the weight's path; None for 1 everywhere.
+        batches_a_step: the number of batches whose gradients are combined into one optimizer step.
     """
     weight_scales = None if scales is None else [scales[weight.path] for weight in model.trainable_weights]
     looks_after_each = training.num_numbers > MANY_NUMBERS or num_devices() > 1
@@ -48,7 +48,7 @@ def compile_model(
         loss=make_loss(params, training.labels, model.output.shape[-1]),
         weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
         steps_per_execution=1 if looks_after_each else STEPS_PER_EXECUTION,
-        jit_compile=False,  # slower on a CPU, and no gain on networks of this size
+        jit_compile=False,  # XLA is slower on a CPU, and gains nothing with networks of this size
     )
 
 

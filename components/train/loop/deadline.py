@@ -8,7 +8,7 @@ class Deadline:
     """The time by which a training run must end.
 
     Attributes:
-        is_reached: whether `allows` has returned False.
+        is_reached: whether `allows` has ever returned False.
     """
 
     def __init__(self, seconds: float = math.inf):

@@ -22,7 +22,7 @@ def network_digest(model: keras.Model) -> str:
 
 
 def _without_trainable(config: object) -> object:
-    """Drops `trainable` from a config: it does not change the outputs of a layer."""
+    """Drops `trainable` from a config, because it does not change a layer's outputs."""
     if isinstance(config, dict):
         return {key: _without_trainable(value) for key, value in config.items() if key != "trainable"}
     return [_without_trainable(value) for value in config] if isinstance(config, list | tuple) else config

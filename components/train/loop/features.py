@@ -1,8 +1,8 @@
 """Features at the freeze boundary: the frozen layers' outputs for each photo, computed once.
 
 All runs share the cache: it contains one file for each view of a split, named after a digest of everything that the
-view depends on. A view contains one variant of every photo: the first view contains the original photos, the others
-augmented ones.
+view depends on. A view contains the features of one variant of each photo: of the original photo in the first view, of
+an augmented variant in every other view.
 """
 
 import contextlib
@@ -36,16 +36,16 @@ log = logging.getLogger(__name__)
 LARGEST_IN_MEMORY: Final = 3 * 2**29
 """Features of up to this many bytes, as float32, stay in memory; larger ones are read from files batch by batch."""
 PORTION_PHOTOS: Final = 1024
-"""The number of photos in a portion, a multiple of the inference batch size; a portion takes up to a minute."""
+"""The photos per portion, a multiple of the inference batch size; a portion takes up to a minute to compute."""
 FREE_PART: Final = 0.9
 """The share of the free disk space that features may use."""
 
 
 class FeatureCache:
-    """The outputs of frozen layers for photos, computed if they are not cached."""
+    """A cache of the outputs of frozen layers; outputs that are not cached yet are computed."""
 
     def __init__(self, frozen_part: keras.Model, precision: CachePrecision):
-        """Prepares the cache of these layers; nothing is computed yet.
+        """Prepares the cache for these layers; nothing is computed yet.
 
         Args:
             frozen_part: the network from pixels to the freeze boundary, with its weights loaded.
@@ -91,11 +91,11 @@ class FeatureCache:
         return num_bytes <= room
 
     def missing(self, request: FeatureRequest) -> list[bool]:
-        """Returns whether each view has to be computed."""
+        """Returns, for each view, whether it has to be computed."""
         return [not path.exists() for path in self._paths(request)]
 
     def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int, list[bool]]:
-        """Returns the size of the features and its limit, in bytes, and whether each view has to be computed.
+        """Returns the size of the features, the maximum size (both in bytes), and whether each view is missing.
 
         Raises:
             OSError: the cache cannot be written.
@@ -109,7 +109,7 @@ class FeatureCache:
         return num_bytes, min(cache_limit(), int(shutil.disk_usage(self._folder).free * FREE_PART)), is_missing
 
     def warn_not_cached(self, error: OSError) -> None:
-        """Logs why features are not cached."""
+        """Warns that features cannot be cached, and logs the reason."""
         log.warning(
             "Features cannot be cached in %s: %s. Every epoch runs the frozen layers again.",
             self._folder,
@@ -117,7 +117,7 @@ class FeatureCache:
         )
 
     def get(self, request: FeatureRequest) -> Features:
-        """Returns the features of all views; computes missing ones.
+        """Returns the features of all views; computes the views that are missing.
 
         Raises:
             OSError: the features cannot be written, because the disk is full or read-only.
@@ -142,7 +142,7 @@ class FeatureCache:
         try:
             features = _memory_map(path)
             if features.shape == expected and features.dtype == self._dtype:
-                with contextlib.suppress(OSError):  # a read-only cache is fine
+                with contextlib.suppress(OSError):  # fails in a read-only cache, which is fine
                     os.utime(path)
                 return features
             log.warning("The cached features %s have an unexpected shape or type; they are computed again.", path)
@@ -172,7 +172,7 @@ class FeatureCache:
         return _memory_map(path)
 
     def first_portion(self, request: FeatureRequest) -> np.ndarray:
-        """Returns the features of at most PORTION_PHOTOS original photos; `get` does not compute them again.
+        """Returns the features of the first PORTION_PHOTOS original photos, or of all if fewer; `get` reuses them.
 
         Raises:
             ArtifactError: the shared store cannot be reached.
@@ -235,7 +235,7 @@ class FeatureCache:
         return compute_features(self._infer, request, view, self._dtype, rows, progress)
 
     def _fetch_portion(self, key: str, rows: range) -> np.ndarray | None:
-        """Fetches features that another task has computed; None if they are not in the shared store, or are damaged."""
+        """Returns a portion from the shared store; None if it is missing, damaged or of the wrong shape or type."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".partial-") as scratch:
             path = Path(scratch) / "portion.npy"
             if not self._shared.fetch(_portion_name(key, rows), path):

@@ -33,6 +33,7 @@ class PhaseFitter:
     Attributes:
         next_phase: the number of the next phase, counted from 1; a resumed run skips the phases that are complete.
         batch_size: the batch size of the params, or a smaller one if there is not enough memory for it.
+        result: the metrics of all epochs so far, and the best epoch.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class PhaseFitter:
         """Starts a training run, or restores an interrupted one; nothing is trained yet.
 
         Args:
-            network: the whole network; receives the weights of the checkpoint.
+            network: the whole network; gets the weights of the checkpoint if there is one.
             params: determine the loss, weight averaging and the phases.
-            run: receives the metrics of each epoch; after a resume, also those of earlier epochs.
+            run: receives the metrics of each epoch; after a resume, also those of earlier epochs that it lacks.
             watch: receives the metrics of each epoch.
             checkpoints: store the state of the training run; None trains without checkpoints.
             deadline: ends the training run; None trains without a time limit.
@@ -87,7 +88,7 @@ class PhaseFitter:
             model: the trained part of the network.
             make_training: creates training batches of a given size.
             make_validation: creates validation batches of a given size; the best epoch is selected on them.
-            scales: the factor of the learning rate for each weight, by its path.
+            scales: the learning rate factor of each weight, keyed by the weight's path; None for 1 everywhere.
 
         Raises:
             ModelError: there is not enough memory even for one photo at a time, or `fit` raises it.
@@ -130,18 +131,19 @@ class PhaseFitter:
     ) -> None:
         """Trains the next phase in place, then loads the best weights of all phases so far.
 
-        If the loss becomes NaN or infinite, the phase ends, and the best weights so far are kept.
+        If the loss or a weight becomes NaN or infinite, or if time runs out within an epoch, the phase ends, and the
+        best weights so far are kept.
 
         Args:
             phase: the resolved phase.
             model: the trained part of the network; outputs logits.
             training: the training batches.
             validation: the batches on which the best epoch is selected.
-            scales: the factor of the learning rate for each weight, by its path.
+            scales: the learning rate factor of each weight, keyed by the weight's path; None for 1 everywhere.
 
         Raises:
-            ModelError: the loss was not finite in the first epoch.
-            SystemExit: SIGTERM arrived; a checkpoint was written, unless training runs without checkpoints.
+            ModelError: the loss or a weight was not finite in the first epoch.
+            SystemExit: SIGTERM arrived while training with checkpoints; training can resume from the last one.
         """
         with compute_in(self._params.precision, model), pointwise_as_products(model):
             self._fit(phase, model, training, validation, scales)
@@ -211,7 +213,7 @@ class PhaseFitter:
             self.result.best_epoch = self.result.epochs_run + 1
 
     def _batches_a_step(self) -> int:
-        """Returns the number of batches per step: 1 on several devices, where gradients cannot be accumulated."""
+        """Returns the number of batches per optimizer step: 1 on several devices, which cannot accumulate gradients."""
         return self._params.accumulate * self._params.batch_size // self.batch_size if num_devices() == 1 else 1
 
     def _epoch_log(self, phase: Phase, training: Batches) -> EpochLog:

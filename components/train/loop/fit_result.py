@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Watch = Callable[[int, dict[str, float]], None]
-"""Called with the number of each epoch, counted from 1 over all phases, and its metrics; an exception ends the
+"""Called after each epoch with its number, counted from 1 over all phases, and its metrics; an exception ends the
 training."""
 
 
@@ -13,9 +13,9 @@ class FitResult:
     """The metrics of the epochs, and the best epoch.
 
     Attributes:
-        history: the metrics of each epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate,
-            images_per_second, input_wait (the share of the time spent waiting for batches) and seconds.
-        best_epoch: the number of the epoch whose weights the network has, counted from 1; 0 if nothing was trained.
+        history: a list for each metric, with a value per epoch: phase (from 1), loss, accuracy, val_loss, val_accuracy,
+            learning_rate, images_per_second, input_wait (the share of the time spent waiting for batches) and seconds.
+        best_epoch: the number of the epoch whose weights are kept, counted from 1; 0 if nothing was trained.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)

@@ -25,7 +25,7 @@ PHOTOS_AT_ONCE: Final = 32
 LARGEST_FLOAT16: Final = 65_504.0
 
 Infer = Callable[[np.ndarray], np.ndarray]
-"""Maps uint8 (n, height, width, 3), RGB, to float32 (n, …)."""
+"""Maps RGB pixels, uint8 (n, height, width, 3), to the outputs of the frozen layers, float32 (n, …)."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,19 @@ def gpu_names() -> list[str]:
 def compute_features(
     infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype, rows: range, progress: Progress
 ) -> Iterator[np.ndarray]:
-    """Computes the features of some rows of a view, (n, …), batch by batch.
+    """Yields the features of some rows of a view, batch by batch: (n, …).
 
     Args:
         infer: computes the outputs of the frozen layers.
         request: determines the photos.
         view: the index of the view.
         dtype: the type of the features.
-        rows: the rows; they start at a multiple of PHOTOS_AT_ONCE, so that the batches are those of the whole view: the
-            composition of a batch can change the last digits of a result.
+        rows: the rows; they must start at a multiple of PHOTOS_AT_ONCE, so that the batches are the same as if the
+            whole view were computed: the composition of a batch can change the last digits of its features.
         progress: counts the photos of the view.
+
+    Raises:
+        ModelError: the frozen layers output NaN or infinity.
     """
     assert rows.start % PHOTOS_AT_ONCE == 0, "the rows must start at a multiple of PHOTOS_AT_ONCE"
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
@@ -89,7 +92,7 @@ def compute_features(
 
 
 def _variants(request: FeatureRequest, view: int, rows: range) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (number of photos so far, pixels: uint8 (n, height, width, 3)), batch by batch."""
+    """Yields, batch by batch, the number of rows of the view so far, and the pixels: uint8 (n, height, width, 3)."""
     split = request.split
     keys = image_keys(split.image_ids)
     for start in rows[::PHOTOS_AT_ONCE]:

@@ -1,4 +1,4 @@
-"""Mixes the examples and labels of a batch with each other: mixup and CutMix."""
+"""Mixes each example of a batch, and its label, with another example: mixup and CutMix."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ class Mixing:
 
 
 def _cut(inputs: np.ndarray, others: np.ndarray, part: float, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Pastes a rectangle of the other examples into the inputs; also returns the unchanged share of the area."""
+    """Pastes a rectangle of another example into each input; also returns the share of the area that is unchanged."""
     if inputs.ndim != 4:
         raise ModelError(
             "train.cutmix needs photos or feature maps, but the trained layers receive vectors. Use "

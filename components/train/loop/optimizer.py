@@ -37,9 +37,10 @@ def make_optimizer(
     Args:
         phase: the resolved phase.
         steps_per_epoch: the number of batches per epoch.
-        ema: the momentum of the running mean of the weights; None for no mean.
-        scales: the factor of the learning rate for each trained weight, in the order of `model.trainable_weights`.
-        accumulate: the number of batches whose mean gradient makes one step.
+        ema: the momentum of the running mean of the weights; None for no running mean.
+        scales: the learning rate factor of each trained weight, in the order of `model.trainable_weights`; None for 1
+            everywhere.
+        accumulate: the number of batches whose mean gradient is used for one step.
     """
     settings: dict[str, Any] = {"learning_rate": Rate(phase, steps_per_epoch)}
     if phase.optimizer == "sgd":
@@ -60,7 +61,7 @@ def make_optimizer(
             super().update_step(gradient, variable, learning_rate * scale if is_scaled else learning_rate)
 
         def finalize_variable_values(self, var_list: Any) -> None:
-            """Does nothing, because validation selects the weights to keep; Keras would load their running mean."""
+            """Does nothing; Keras would load the running mean here, but validation selects the weights to keep."""
 
     return ScaledOptimizer(**settings)
 
@@ -69,7 +70,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
     """The learning rate of each step of a phase.
 
     Attributes:
-        scale: the factor that the schedule `plateau` sets; 1 at first, later smaller.
+        scale: the factor by which the schedule `plateau` has lowered the rate so far; 1 at first.
     """
 
     def __init__(self, phase: Phase, steps_per_epoch: int):
@@ -81,7 +82,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
         self.scale = keras.Variable(1.0, trainable=False, name="rate_scale")
 
     def __call__(self, step: Any) -> Any:
-        """Returns the learning rate of a step, counted from 0 in the phase."""
+        """Returns the learning rate of a step; each phase counts its steps from 0."""
         step = keras.ops.cast(step, "float32")
         warmup = self._warmup_steps
         part = keras.ops.clip((step - warmup) / (self._num_steps - warmup), 0.0, 1.0)
@@ -107,7 +108,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
 
 
 def make_loss(params: TrainParams, labels: np.ndarray, num_classes: int) -> Callable[[Any, Any], Any]:
-    """Creates the loss function of labels and logits; labels are integers or, for mixed examples, one weight per class.
+    """Creates the loss function; its labels are integers or, for mixed examples, one weight per class.
 
     Args:
         params: determine the kind of loss, the label smoothing and the weights of the classes.

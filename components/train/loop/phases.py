@@ -50,11 +50,11 @@ def train_phases(
         run: receives the metrics of each epoch.
         watch: receives the metrics of each epoch.
         checkpoints: an interrupted training run continues from them; None trains without checkpoints.
-        deadline: training ends when it is reached, but not before the end of the first epoch.
+        deadline: training ends when it is reached, but not before the end of the first epoch; None for no time limit.
 
     Raises:
-        ModelError: a phase names layers that do not exist, the loss was not finite in the first epoch, or the params
-            require gradient accumulation although there are several devices.
+        ModelError: a phase names layers that do not exist, there is not enough memory even for one photo, the loss or a
+            weight was not finite in the first epoch, or the params require gradient accumulation on several devices.
     """
     if params.accumulate > 1 and num_devices() > 1:
         raise ModelError(
@@ -144,7 +144,7 @@ def _shortened(names: tuple[str, ...]) -> str:
 def make_examples(
     network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
-    """Returns the training and validation examples of a phase, and the tensor that they replace (None: the photos)."""
+    """Returns the training and validation examples of a phase, and the freeze boundary if the examples are features."""
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         training_request, validation_request = feature_requests(photos, phase, params)
@@ -160,7 +160,8 @@ def make_examples(
 def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:
     """Returns the requests for the training and the validation features of a phase."""
     augmentation, seed = phase.augmentation_params, params.seed
-    # An epoch uses one view of each photo; without augmentation, one view is enough, because all would be equal.
+    # An epoch uses one view of each photo, so there are no more views than epochs; without augmentation, one view is
+    # enough, because all would be equal.
     views = min(params.views, phase.planned_epochs) if augmentation != AugmentationParams() else 1
     return (
         FeatureRequest(photos.training, f"{photos.fingerprint} train", views, augmentation, seed),

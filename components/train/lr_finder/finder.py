@@ -2,7 +2,7 @@
 
 The test was proposed by Leslie Smith (2015, Cyclical Learning Rates for Training Neural Networks, section 3.3), who
 raises the rate linearly and looks at the accuracy. Multiplying the rate by a constant factor, smoothing the loss and
-proposing the rate of the steepest fall are later practice, as in fastai.
+proposing the rate at which it falls fastest are later practice, as in fastai.
 """
 
 import logging
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 1e-6, 1.0
 SMOOTHING: Final = 0.85
-"""The weight that the running mean of the losses keeps when a batch is added."""
+"""The weight of the previous running mean when the loss of the next batch is added to it."""
 SETTLING: Final = 5
 """The number of batches at the start that are ignored, because their running mean is not meaningful yet."""
 BURST: Final = 4.0
-"""The test ends when the running mean of the loss exceeds its minimum by this factor."""
+"""The test ends when the running mean of the losses exceeds this multiple of its minimum."""
 LEAST_FALL: Final = 0.02
-"""If the loss falls by less than this share, no rate is proposed."""
+"""If the loss falls by less than this share of its initial value, no rate is proposed."""
 
 
 class RangeTest(BaseRecord):
@@ -41,7 +41,7 @@ class RangeTest(BaseRecord):
         smoothed: the losses, smoothed by `smooth`.
         proposed: the rate at which the smoothed loss fell fastest; None if it hardly fell.
         lowest_at: the rate at which the smoothed loss was lowest.
-        learning_rate: the value in the params.
+        learning_rate: the learning rate of the first phase in the params.
         optimizer: the optimizer of the first phase.
         batch_size: the number of photos per batch; the best rate depends on it.
         trained_layers: the names of the trained layers.
@@ -132,11 +132,11 @@ def smooth(losses: Sequence[float]) -> list[float]:
 
 
 def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
-    """Returns the rate at which the loss falls fastest over the logarithm of the rate; None if it hardly falls.
+    """Returns the rate at which the loss falls fastest on a logarithmic scale of rates; None if it hardly falls.
 
     Args:
         rates: the learning rates, ascending.
-        smoothed: the loss at each rate.
+        smoothed: the smoothed loss at each rate.
     """
     losses = np.asarray(smoothed)
     if len(losses) <= SETTLING:
@@ -150,7 +150,7 @@ def steepest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def _running(losses: Sequence[float]) -> list[float]:
-    """Returns the running means, corrected for their start at 0."""
+    """Returns the running means of the losses, corrected for their start at 0."""
     means, mean = [], 0.0
     for number, loss in enumerate(losses, start=1):
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss

@@ -14,9 +14,9 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 20, 52
 NUM_TICKS: Final = 5
 HEADROOM: Final = 1.5
-"""The top of the chart, as a multiple of the first loss."""
+"""The highest loss that the chart shows, as a multiple of the first loss."""
 ROOM: Final = 0.08
-"""The margin above and below the curve, as a share of its height."""
+"""The margin above and below the curve, as a share of the curve's height."""
 EXPLANATION: Final = (
     "The dots are the losses of the batches; the line is the smoothed loss. The rate rises from batch to batch. "
     "The test was proposed by Leslie Smith (2015, Cyclical Learning Rates for Training Neural Networks); multiplying "

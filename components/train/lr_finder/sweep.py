@@ -23,7 +23,7 @@ class RisingRate(keras.optimizers.schedules.LearningRateSchedule):  # type: igno
         self._rates = keras.ops.convert_to_tensor(rates.astype(np.float32))
 
     def __call__(self, step: Any) -> Any:
-        """Returns the rate of a step, counted from 0; all further steps get the last rate."""
+        """Returns the rate of a step, counted from 0; steps beyond the last rate get the last rate."""
         return keras.ops.take(self._rates, keras.ops.minimum(step, len(self._rates) - 1))
 
     def get_config(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def raise_rate(
         burst: called with the losses so far; returns whether to stop early.
 
     Returns:
-        The loss of each batch before its step, up to the first batch whose loss or weights are not finite.
+        The loss of each batch before its step; fewer than n if the test stopped early, for example at NaN.
     """
     model.optimizer.learning_rate = RisingRate(rates)
     losses = Losses(len(rates), burst)

@@ -60,7 +60,7 @@ def build_network(
         batch_size: the batch size, for the check that training fits into memory.
         initial_model: the result of `import_initial_model` for the kinds upload and bundle.
         input_size: (height, width) to which the network scales the photos down; None for `image_size`.
-        backbone: the backbone of `params`, if it has already been built for these sizes; it gets a new head.
+        backbone: a backbone that was built earlier for these params and sizes; None builds a new one.
 
     Raises:
         ModelError: the network cannot be built; the message names the layer and its input.
@@ -182,8 +182,8 @@ def _stack_layers(
 def split_output(layers: tuple[Layer, ...], num_classes: int, where: str) -> tuple[tuple[Layer, ...], Layer]:
     """Returns the layers before the output layer, and the output layer, which outputs logits.
 
-    If the list ends in `Dense` with one unit per class, with or without softmax, that is the output layer; otherwise
-    an output layer is added.
+    If the list ends in a `Dense` layer with one unit per class, with or without softmax, that layer is the output
+    layer; otherwise an output layer is added.
 
     Raises:
         ModelError: the list ends in a softmax over a different number of classes.
@@ -215,15 +215,15 @@ def model_facts(
     trained: tuple[str, ...],
     num_trained: int,
 ) -> ModelFacts:
-    """Collects the facts about the network that a bundle contains.
+    """Collects the facts about a network that are stored in its bundle.
 
     Args:
         network: the network with its weights loaded.
         params: the resolved params of the model.
         weights_sha256: the hash of the pretrained weights file; None if there is none.
         initial_model: the uploaded or earlier model, for the kinds upload and bundle.
-        trained: the layers that any phase trains.
-        num_trained: the number of their parameters.
+        trained: the names of the layers that at least one phase trains.
+        num_trained: the number of trained parameters in these layers.
     """
     model = network.model
     return ModelFacts(

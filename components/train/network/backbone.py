@@ -28,7 +28,7 @@ _PUBLIC_FILES: Final = "https://storage.googleapis.com"
 
 _MOBILENET_SIDES: Final = (96, 128, 160, 192, 224)
 _OWN_SCALING: Final = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
-"""Networks that Keras builds with preprocessing layers by default."""
+"""The name prefixes of networks that Keras builds with preprocessing layers by default."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def find_weights(name: str, weights: str, image_size: tuple[int, int], *, with_t
     Args:
         name: the name of the backbone.
         weights: `imagenet`, `none`, or a path.
-        image_size: (height, width) in pixels.
-        with_top: whether to include the output layer for the 1,000 ImageNet classes.
+        image_size: (height, width) of the network's input, in pixels.
+        with_top: whether to return weights that include the output layer for the 1,000 ImageNet classes.
 
     Returns:
         The path of the weights file; None for `none`.
@@ -104,7 +104,7 @@ def build_backbone(
     Args:
         name: a key of BACKBONES.
         pixels: uint8 (batch, height, width, 3), RGB.
-        image_size: (height, width) of its input; None for the size of the pixels.
+        image_size: (height, width) to which the pixels are scaled down; None keeps their size.
         with_top: whether to output logits.
 
     Raises:
@@ -127,7 +127,7 @@ def build_backbone(
     except ValueError as error:
         size = " × ".join(map(str, input_size))
         raise ModelError(f"{name} cannot be built for photos of {size} px: {' '.join(str(error).split())}") from None
-    return keras.Model(pixels, application.output, name=name)  # some Keras applications expect their input in a list
+    return keras.Model(pixels, application.output, name=name)  # not `application`: some expect their input in a list
 
 
 def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool = False) -> str:
@@ -158,12 +158,12 @@ def load_weights(model: "keras.Model", path: Path, name: str, *, with_top: bool 
 
 
 def fetch_keras_file(url: str, name: str, what: str, other_way: str = "") -> Path:
-    """Returns a file from Keras' cache folder, and downloads it if it is missing.
+    """Returns the path of a file in Keras' cache folder, and downloads the file if it is missing.
 
     Args:
         url: the URL of the file.
         name: the name of the file in Keras' cache.
-        what: the subject of the error message, in the plural.
+        what: the content of the file, as the plural subject of the error message.
         other_way: another remedy to suggest in the error message.
 
     Raises:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def inspect_candidate(candidate: str, head: Head | None) -> tuple[ModelParams, InitialModelFacts | None]:
-    """Returns the model params of a candidate (a backbone, a weights file or a model file), and the facts about a file.
+    """Returns the model params for a candidate (a backbone, a weights file or a model file), and facts if it is a file.
 
     Raises:
         UploadError: the safe import rejects the file.

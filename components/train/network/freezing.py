@@ -1,7 +1,7 @@
 """Selects the layers of a network that are trained, and finds the freeze boundary.
 
-The freeze boundary is the last tensor before which no layer is trained. The layers before it have the same output in
-every epoch, so their output is computed once.
+The freeze boundary is the last tensor before which no layer is trained. The layers before it give a photo the same
+output in every epoch, so this output is computed only once.
 """
 
 import fnmatch
@@ -56,8 +56,8 @@ class Selection:
     """The layers that a phase trains.
 
     Attributes:
-        trained: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
-        frozen: the other layers with weights.
+        trained: the names of the trained layers in network order; layers of a submodel as `submodel/layer`.
+        frozen: the names of the other layers that have weights.
         boundary: the freeze boundary; None if training starts from the pixels.
         boundary_name: the name of the layer that outputs the boundary.
     """
@@ -70,11 +70,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The layers that all phases together train.
+    """The layers that at least one phase trains.
 
     Attributes:
-        layers: the trained layers in the order of the network; layers of a submodel as `submodel/layer`.
-        num_parameters: the number of their trained parameters.
+        layers: the names of the trained layers in network order; layers of a submodel as `submodel/layer`.
+        num_parameters: the number of trained parameters in these layers.
     """
 
     layers: tuple[str, ...]
@@ -130,14 +130,14 @@ def frozen_part(network: Network, boundary: keras.KerasTensor) -> keras.Model:
 
 
 def learning_part(network: Network, boundary: keras.KerasTensor | None) -> keras.Model:
-    """Returns the part from the freeze boundary (from the pixels if None) to the logits; the layers are shared."""
+    """Returns the part from the freeze boundary (None: the pixels) to the logits; it shares the network's layers."""
     return keras.Model(
         network.model.input if boundary is None else boundary, network.model.output, name="learning_part"
     )
 
 
 def rate_scales(network: Network, selection: Selection, layer_decay: float) -> dict[str, float]:
-    """Computes the factor of the learning rate for each weight: 1 in the last layer, smaller in earlier layers.
+    """Computes the learning rate factor of each weight: 1 in the last trained layer, smaller in earlier layers.
 
     Returns:
         The factors, keyed by the path of the Keras variable.
@@ -198,8 +198,8 @@ def _match_paths(pattern: str, layers: dict[str, keras.Layer]) -> set[str]:
 
 
 def _boundary(network: Network) -> Any:
-    """Finds the node of the freeze boundary: its output cuts the network and depends only on fixed layers."""
-    # Operations include those that are not layers, such as x + 3 in MobileNetV3.
+    """Finds the node that outputs the freeze boundary; it cuts the network and depends only on fixed layers."""
+    # Unlike `layers`, `operations` includes operations that are not layers, such as x + 3 in MobileNetV3.
     inside = {operation.name for operation in network.backbone.operations} if network.backbone else set()
     boundary, saves = None, False
     for node, is_cut in _nodes_with_cuts(network.model):
@@ -234,10 +234,10 @@ def _first_of_last_blocks(network: Network) -> str:
     """Finds the first layer of the last blocks of a backbone.
 
     A tensor cuts the network if all later layers depend on it alone. The last blocks begin after the first small tensor
-    that cuts the network and is followed by at most half of the multiply-adds. Small means at most LARGEST_CUT times
-    the smallest of these tensors: the wide tensors within a block would need several times as much space in the feature
-    cache. If there is no such tensor, as in NASNet, the last blocks are the layers with the second half of the
-    multiply-adds.
+    that cuts the network and is followed by at most half of the multiply-adds. It is small if it has at most
+    LARGEST_CUT times the size of the smallest tensor that meets these two conditions: the wide tensors within a block
+    would need several times as much space in the feature cache. If there is no such tensor, as in NASNet, the last
+    blocks are the layers with the second half of the multiply-adds.
 
     Raises:
         ModelError: the network has no pretrained part.

@@ -32,13 +32,13 @@ class InitialModel:
 
     Attributes:
         folder: the folder that `import_model` wrote.
-        facts: the content of its import.json.
+        facts: the content of import.json in this folder.
         name: the name of the network.
-        pixels: the pixel range of its input.
+        pixels: the pixel range that the network expects.
         layer: the layer whose output is the input of a new head; None if the model is used unchanged.
         bundle: the bundle that the model comes from; None for an uploaded file.
         train_image_ids: the ids of the photos that the model was trained on; empty if they are unknown.
-        class_order: for each class of the data, the index of the model's output; None if the order is the same.
+        class_order: for each class of the data, the index of the model's output; None keeps the order of the outputs.
     """
 
     folder: Path
@@ -52,14 +52,14 @@ class InitialModel:
 
 
 def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | None]:
-    """Finds the model that the params name, and makes its path absolute.
+    """Finds the model that the params name; returns the params with its absolute path, and facts about the model.
 
     Raises:
         UploadError: the file is rejected, or cannot be used with these params.
         ArtifactError: no such bundle exists.
         TrackingError: MLflow did not return the bundle.
         ModelError: the pixel range is neither known nor set in the params.
-        WeightsError: the params name no network, and the weights file matches no known one.
+        WeightsError: the params name no network, and the weights file matches no known network.
     """
     if model.described_kind == "upload":
         path = _file(model)
@@ -90,7 +90,7 @@ def inspect_model(model: ModelParams) -> tuple[ModelParams, InitialModelFacts | 
 
 
 def _with_name(model: ModelParams, path: Path) -> tuple[ModelParams, InitialModelFacts]:
-    """Recognizes the network that a weights file belongs to."""
+    """Recognizes the network that a weights file belongs to, and writes its name into the params."""
     name = recognize_network(path)
     decision = f"train.model.name: {path.name} contains {name}'s {BACKBONES[name].num_parameters:,} parameters."
     facts = InitialModelFacts(display_name=path.name, image_size=None, features=None, decisions=(decision,))
@@ -106,7 +106,7 @@ def import_initial_model(
         model: the resolved params of the model.
         image_size: (height, width) of the model's input in this training run.
         class_names: the class names of the data; None if any classes are allowed.
-        folder: the folder for our copy of the model, created by this function.
+        folder: the folder for Darkroom's copy of the model; this function creates it.
 
     Returns:
         The imported model; None if the params name no model.
@@ -172,8 +172,8 @@ def pixel_scale(facts: ImportedModel, requested_scale: PixelScale | None, displa
     """Returns the pixel range that a network expects, and how it is known.
 
     Args:
-        facts: the facts of the network.
-        requested_scale: the value in the params.
+        facts: the facts about the network.
+        requested_scale: the pixel range in the params; None if it is not set.
         display_name: the name of the network in the message.
 
     Raises:
@@ -197,7 +197,7 @@ def _file(model: ModelParams) -> Path:
 
 
 def find_class_names(model: ModelParams, facts: ImportedModel, path: Path) -> tuple[ModelParams, tuple[str, ...]]:
-    """If the model is used unchanged, adds its classes to the params; also returns notes about their order.
+    """If the model is used unchanged, adds its class names to the params; also returns notes about their order.
 
     Raises:
         UploadError: the number of classes does not match the outputs.

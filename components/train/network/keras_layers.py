@@ -19,7 +19,7 @@ from components.train.keras_import.builder import call_arguments, construct
 def layer_outputs(
     tensor: keras.KerasTensor, layers: tuple[Layer, ...], where: str, used_names: set[str]
 ) -> Iterator[keras.KerasTensor]:
-    """Yields the output of each layer in turn."""
+    """Builds the layers one by one and yields their outputs; adds their names to `used_names`."""
     own_names = {layer.name for layer in layers if layer.name is not None}
     tensor_by_name = {START: tensor}
     for position, layer in enumerate(layers):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedBackbone:
-    """Keeps the most recent backbone; each trial gets it with its initial weights."""
+    """Keeps the most recent backbone; each trial gets it with the initial weights restored."""
 
     def __init__(self) -> None:
         self._key: object = None
@@ -21,7 +21,7 @@ class SharedBackbone:
     def get(
         self, name: str, weights_path: Path | None, image_size: tuple[int, int], input_size: tuple[int, int], seed: int
     ) -> tuple["keras.Model", str | None]:
-        """Returns the network from pixels to its feature map, and the SHA-256 of its weights file.
+        """Returns the backbone, from pixels to feature map, and the SHA-256 of its weights file.
 
         Afterwards, the random number generators have the same state, whether the backbone was built or reused.
 
@@ -29,7 +29,7 @@ class SharedBackbone:
             name: a key of BACKBONES.
             weights_path: the result of `find_weights`; None for random weights.
             image_size: (height, width) of the photos.
-            input_size: (height, width) to which the network scales them down.
+            input_size: (height, width) to which the backbone scales the photos down.
             seed: the seed with which TensorFlow was started.
 
         Raises:

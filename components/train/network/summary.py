@@ -1,4 +1,4 @@
-"""The cost of a network before training: shapes, parameters and multiply-adds of its layers, and its memory."""
+"""Computes the cost of a network before it is trained: shapes, parameters, multiply-adds and memory."""
 
 import math
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _last_call(layer: keras.Layer) -> Any:
 
 
 def multiply_adds(layer: keras.Layer) -> int:
-    """Returns the multiply-adds of a layer's kernels, which are nearly all of its multiply-adds."""
+    """Returns a layer's multiply-adds per photo, counting only its kernels, which account for nearly all of them."""
     if isinstance(layer, keras.Model):
         return sum(map(multiply_adds, layer.layers))
     kernels: int = sum(math.prod(weight.shape) for weight in layer.weights if weight.name.endswith("kernel"))

@@ -23,7 +23,7 @@ def _inputs(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
 
 
 def _history(tensor: keras.KerasTensor) -> Any:
-    """Returns the operation that created a tensor, the index of its call and the index of its output."""
+    """Returns the operation that created a tensor, the index of the call, and the tensor's index in the outputs."""
     return tensor._keras_history  # noqa: SLF001 - Keras has no public name for this
 
 
@@ -38,6 +38,6 @@ def find_feature_map(model: keras.Model) -> keras.KerasTensor | None:
 
 
 def _is_photo(node: Any) -> bool:
-    """Whether the node's output is still the photo, only scaled or with reordered values."""
+    """Whether the node's output is the photo itself, at most with scaled or reordered values."""
     kinds = ("InputLayer", "Rescaling", "Normalization", "Reshape", "Cropping2D")
     return type(node.operation).__name__ in kinds or node.operation.name in ("grey", "channels_turned")

@@ -19,13 +19,13 @@ from components.train.network.initial_model import check_size, find_class_names,
 
 
 class Report(BaseRecord):
-    """Whether an upload can be used, and why not.
+    """Whether an upload can be used, and if not, why.
 
     Attributes:
         accepted: whether the safe import accepts the upload.
         reason: why the safe import rejects it; None if it is accepted.
-        model: the facts of the imported model; None if it is rejected.
-        train_refusals: the reasons why train would reject it with these params; each names the param to set.
+        model: the facts about the imported model; None if it is rejected.
+        train_refusals: the reasons why train would reject the model with these params; each names the param to set.
         seconds: the duration of the check.
     """
 
@@ -44,7 +44,7 @@ def check_upload(
     class_names: Sequence[str] | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Report:
-    """Imports a file as train does, and looks for everything else that train would reject; writes nothing.
+    """Imports a file as train does, and looks for everything else that train would reject; leaves no files behind.
 
     Args:
         path: the file.

@@ -36,7 +36,7 @@ Probing = tuple[TrainParams, Probe | None]
 
 
 def settle_network(params: TrainParams, info: DatasetInfo, photos: Photographs) -> Probing:
-    """Returns the params with the network that the probe chooses; params that name a network are unchanged.
+    """Lets a probe choose the network if the params do not name one; returns the params, and the probe or None.
 
     Args:
         params: the resolved train section.
@@ -87,7 +87,7 @@ def table_lines(probe: Probe) -> list[str]:
 
 
 def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, TrainParams], list[ProbedNetwork]]:
-    """Returns the params of each usable candidate, and the other candidates, with the reasons against them."""
+    """Returns the params for each usable candidate, and the other candidates with the reason why each is unusable."""
     settled: dict[str, TrainParams] = {}
     others: list[ProbedNetwork] = []
     offline: str | None = None
@@ -111,7 +111,7 @@ def _open_candidates(params: TrainParams, info: DatasetInfo) -> tuple[dict[str, 
 
 
 def _settle(candidate: str, params: TrainParams, info: DatasetInfo, offline: str | None) -> TrainParams:
-    """Resolves the params of a candidate, with the image size of its network if the photos are larger.
+    """Resolves the params for a candidate; photos larger than its network's input will be scaled down to it.
 
     Args:
         candidate: a backbone or a file.
@@ -176,7 +176,7 @@ def _probe_once(
 
 
 def _measure(train: TrainParams, info: DatasetInfo, photos: Photographs) -> tuple[np.ndarray, float]:
-    """Returns the frozen features of the first photos, float32 (n, d), and the milliseconds per photo."""
+    """Returns the frozen features of the first photos, float32 (n, d), and the time per photo in milliseconds."""
     network = open_network(train, info, use_all_devices=False).network
     from components.train.budget.measurement import time_inference
     from components.train.loop.features import FeatureCache

@@ -24,7 +24,7 @@ def draw_folds(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def cross_validate(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Returns whether a head trained on the other folds classifies each photo correctly: bool (n,).
+    """Returns, for each photo, whether a head trained on the other folds classifies it correctly: bool (n,).
 
     Args:
         features: the features of each photo, float (n, d).
@@ -55,7 +55,7 @@ def fit_and_predict(features: np.ndarray, labels: np.ndarray, new_features: np.n
     known, new = (features - mean) * scale, (new_features - mean) * scale
     one_hot = np.eye(len(classes))[targets]
     centered = one_hot - one_hot.mean(axis=0)
-    values, vectors = np.linalg.eigh(known @ known.T)  # n × n: there are more features than photos
+    values, vectors = np.linalg.eigh(known @ known.T)  # n × n, because there are usually more features than photos
     values = np.maximum(values, 0.0)
     rotated = vectors.T @ centered
     errors = []

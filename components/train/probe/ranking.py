@@ -20,7 +20,7 @@ class Measured:
     """A candidate that was probed.
 
     Attributes:
-        network: the facts of the candidate, without its accuracy.
+        network: the facts about the candidate, without its accuracy.
         is_right: whether each photo is classified correctly, bool (n,); the photos are the same for all candidates.
     """
 
@@ -54,8 +54,8 @@ def rank(
     Args:
         measured: the probed candidates, at least one.
         others: the candidates that could not be probed.
-        choose: the rule for the choice.
-        max_ms: the time per photo that a time limit allows; if no candidate is that fast, the fastest is chosen.
+        choose: most_accurate, or fastest: the fastest of those that are tied with the most accurate one.
+        max_ms: the maximum time per photo, in milliseconds; if no candidate meets it, the fastest is chosen.
     """
     ranked = sorted(measured, key=lambda candidate: (-candidate.accuracy, candidate.milliseconds))
     best = ranked[0]

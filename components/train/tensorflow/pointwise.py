@@ -14,7 +14,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def pointwise_as_products(model: keras.Model) -> Iterator[None]:
-    """Replaces pointwise convolutions on a CPU within the block; models compiled in it must not be used later."""
+    """Replaces pointwise convolutions on a CPU within the block; models compiled in it must not be used after it."""
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
     layers = [] if has_gpu else [*filter(_is_pointwise, model._flatten_layers())]  # noqa: SLF001 - Keras has no public name for this
     for layer in layers:
@@ -27,7 +27,7 @@ def pointwise_as_products(model: keras.Model) -> Iterator[None]:
 
 
 def _is_pointwise(layer: Any) -> bool:
-    """Whether a layer is a pointwise convolution; subclasses may compute something else."""
+    """Whether a layer is a pointwise convolution; subclasses do not count, as they may compute something else."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (1, 1)
@@ -37,7 +37,7 @@ def _is_pointwise(layer: Any) -> bool:
 
 
 def _product(down: int, across: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Creates the replacement for a convolution with these strides; it does not add the bias."""
+    """Creates the replacement for a convolution with these strides, without the bias, which Keras adds."""
 
     def multiplied(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         sampled = inputs if down == across == 1 else inputs[:, ::down, ::across]

@@ -1,6 +1,6 @@
 """Mixed precision: layers compute with 16 bits during training if the hardware benefits from it.
 
-Weights stay float32, and so does everything outside training: the feature cache, the export check, the bundle.
+Weights stay float32. Outside training, layers compute in float32, for example for the feature cache and the export.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ HAS_BFLOAT16: Final = (8, 0)
 
 
 def resolve_precision(requested: Precision) -> Precision:
-    """Resolves `auto`: the precision that the tensor cores of the slowest GPU support; float32 on a CPU."""
+    """Resolves `auto` to the precision that the tensor cores of the oldest GPU support, or to float32 on a CPU."""
     if requested != "auto":
         return requested
     capabilities = [

@@ -53,7 +53,7 @@ MeasureCost = Callable[[TrainParams], Cost]
 
 
 class Search:
-    """A study of one data set and one search space."""
+    """A study for one data set and one search space."""
 
     def __init__(self, info: DatasetInfo, train: TrainParams, tune: TuneParams, space: Space):
         """Computes the name of the study, but does not open it yet.
@@ -61,7 +61,7 @@ class Search:
         Args:
             info: describes the data set.
             train: the resolved train section.
-            tune: determines the budget, the sampler and the pruner.
+            tune: determines the budget, the objectives, the sampler and the pruner.
             space: the search space.
         """
         self._info = info
@@ -83,7 +83,7 @@ class Search:
 
         Args:
             objective: trains one trial.
-            parent: the MLflow run whose children are the trials.
+            parent: the MLflow run in which each trial gets a child run.
             measure_cost: measures the cost of a network; required if the tune section limits or minimizes costs.
 
         Raises:
@@ -190,7 +190,7 @@ class Search:
             end_run(run, status)
 
     def _resolve_params(self, values: dict[str, Any]) -> TrainParams:
-        """Resolves the params of a trial; if it chooses a backbone, photos above its default size are scaled down."""
+        """Resolves a trial's params; if they choose a backbone, photos above its default size will be scaled down."""
         params = with_values(
             self._train, {key: choice_of(value, self._space.get(key)) for key, value in values.items()}
         )

@@ -32,9 +32,9 @@ HEARTBEAT_SECONDS: Final = 30
 RETRIES: Final = 2
 OPENING_TRIES: Final = 3
 SMALLEST_STUDY: Final = 2**18
-"""The size of a new study file in bytes."""
+"""The size of a new study file, in bytes; the folder is used only if it has this much space."""
 WARM_UP_TRIALS: Final = 4
-"""The number of trials before pruning starts."""
+"""The number of trials that TPE draws at random, and that the median pruner does not stop."""
 
 
 @contextlib.contextmanager
@@ -186,7 +186,7 @@ def _study(
 def _study_at(
     address: str, name: str, fingerprint: str, tune: TuneParams, epochs: int, stack: contextlib.ExitStack
 ) -> "optuna.Study":
-    """Creates or opens the study at this address; the stack closes its connections at the end."""
+    """Creates or opens the study at this address; the stack closes the database connections at the end."""
     import optuna
 
     storage = optuna.storages.RDBStorage(

@@ -15,9 +15,9 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def resolve_revision(uri: str) -> str:
-    """Replaces the revision in `dvc+<repository>@<revision>:<path>` with a commit.
+    """Replaces the revision in `dvc+<repository>@<revision>:<path>` with a commit; keeps other addresses unchanged.
 
-    Otherwise, KFP would reuse the results for an earlier commit of the same branch.
+    With a branch as the revision, KFP would reuse the results for an earlier commit of the branch.
 
     Raises:
         DataError: the repository cannot be read, or has no such revision.
@@ -60,7 +60,7 @@ def resolve_revision(uri: str) -> str:
 
 
 def _git_credentials(repository: str) -> tuple[str, dict[str, str]]:
-    """Returns (the repository without user and password, the environment variables that pass these to git).
+    """Returns (the repository without user and password, the environment variables that pass user and password to git).
 
     The user and the password must not be arguments of git or of the programs that it starts, because every user of this
     machine can see the arguments of processes.

@@ -15,7 +15,7 @@ MERGE_RATE: Final = 800.0
 FEATURE_RATE: Final = 100.0
 """The number of photos of 224 px whose MobileNetV2 features one core computes per second."""
 HEAD_RATE: Final = 4000.0
-"""The number of photos per second if two cores train a head on cached features."""
+"""The number of photos per second on whose cached features two cores train a head."""
 TRAIN_RATE: Final = 30.0
 """The number of photos of 224 px on which one core trains some blocks of MobileNetV2 per second."""
 START_SECONDS: Final = 60.0
@@ -40,7 +40,7 @@ class Work:
 
 
 def estimate(params: Params, placement: Placement, num_photos: int) -> list[Work]:
-    """Estimates the work of the tasks of a run; trials are assumed to run one after another.
+    """Estimates the work of the tasks of a run; each tune task is assumed to run its trials one after another.
 
     Args:
         params: the resolved params.

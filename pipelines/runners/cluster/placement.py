@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfp.dsl.graph_component import GraphComponent
 
 USER_ID: Final = 10001
-"""The user of the images, as a number, because Kubernetes' runAsNonRoot does not accept names."""
+"""The id of the user in the images; Kubernetes' runAsNonRoot does not accept user names."""
 SETTINGS: Final = "darkroom-settings"
 """The config map, defined in k8s/, that contains the address of the MLflow server."""
 SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
@@ -40,13 +40,13 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 STEP_LABEL: Final = "darkroom/step"
-"""The label of the pods, with which the network policies of k8s/ allow each step only the connections that it needs."""
+"""The pod label by which the network policies in k8s/ allow each step only the connections that it needs."""
 ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/darkroom-rollout"
-"""The secret with the token for changing the service's Deployments, and the folder at which only deploy mounts it."""
+"""The secret with the token for changing the service's Deployments, and the folder at which deploy mounts it."""
 SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}
-"""The API key of the service, if it requires one: deploy checks the service after the rollout."""
+"""The API key of the service, if the service requires one; deploy needs it to check the service after the rollout."""
 CACHE_CLAIM, CACHE_DIR = "darkroom-cache", "/cache"
-"""The volume on which features, decoded pixels and checkpoints outlive a pod, so that a retry can continue."""
+"""The claim and the mount path of the volume that keeps features, decoded pixels and checkpoints if a pod is lost."""
 DATA_DIR: Final = "/data"
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108 - the mount of a volume that only one pod sees
 HOUR: Final = 3600
@@ -82,7 +82,7 @@ class Placement:
     """Where the tasks run, and which resources they get.
 
     Attributes:
-        images: the image of each step by digest; missing steps use the names of locally built images.
+        images: the image of each step, with its digest; a step that is missing uses its locally built image.
         gpus: the number of GPUs for each task of tune and train.
         gpu_type: the Kubernetes resource name of GPUs.
         node_selector: labels that a node must have to run tasks of tune and train.
@@ -91,7 +91,7 @@ class Placement:
         cache: whether to skip tasks whose inputs are unchanged; deploy is never skipped.
         rollout: the `<namespace>/<deployment>` to which a promoted model is rolled out; None for no rollout.
         data_claim: a volume claim with the photos and, if there are any, weights and uploaded models; mounted at
-            DATA_DIR in preprocess, tune and train. None if the photos have a URI.
+            DATA_DIR in preprocess, tune and train. None if the photos are at an address.
         queue: the Kueue LocalQueue that admits the tasks; None for no queue.
         spot: the label (key, value) of spot nodes, which can be reclaimed at any time and also have the label as a
             taint; tasks that can resume run on them. None to use no spot nodes.
@@ -130,7 +130,7 @@ def count_cores(quantity: str) -> float:
 def place_pipeline(
     placement: Placement, searchers: int = 0, readers: int = 1, feature_workers: int = 1
 ) -> "GraphComponent":
-    """Builds the DAG of pipelines/training.py with the settings of all tasks, and a task that ends the MLflow run.
+    """Builds the DAG of pipelines/training.py with cluster settings for all tasks, and a task that ends the MLflow run.
 
     Args:
         placement: where the tasks run.

@@ -1,8 +1,8 @@
 """Finds the steps of a run on a cluster among the nodes that KFP reports as tasks.
 
-KFP's tasks are the nodes of an Argo Workflow, 45 in a plain run. The executor node of every step is called `executor`,
-and no node reports its own id. But Argo derives a node's id from its full name, and an executor lists the ids of its
-tries, so the nodes of each step can be identified.
+KFP's tasks are the nodes of an Argo Workflow, 45 in a run with one task per step. The executor node of every step is
+called `executor`, and no node reports its own id. But Argo derives a node's id from its full name, and an executor
+lists the ids of its tries, so the nodes of each step can be identified.
 """
 
 import re
@@ -124,7 +124,7 @@ def _find_tries(path: str, tasks: Sequence[Any], workflow: str) -> list[str]:
 
 
 def _is_pending(step: Any, num_tries: int, tasks: Sequence[Any]) -> bool:
-    """Whether the latest try of a running step waits for its pod; parallel steps cannot be distinguished."""
+    """Whether the latest try of a running step waits for its pod; tries of parallel steps cannot be told apart."""
     return any(
         task.display_name == f"executor({num_tries - 1})"
         and task.state == "PENDING"

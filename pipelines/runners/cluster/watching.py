@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 3.0
 DETAIL_SECONDS: Final = 10.0
-"""The interval at which logs and pods are read; the reason why a pod does not start is shown within 30 s."""
+"""The minimum interval at which logs and pods are read."""
 SILENT_SECONDS: Final = 25.0
 """How long a step waits for its pod before the command that shows the reason is displayed, unless kubectl has found
 the reason."""
@@ -57,7 +57,7 @@ def follow(run_id: str, server: Server, display: Display) -> str:
 
 
 class _Details:
-    """Reads details from logs and pods: the progress of running steps, and why other steps do not start or failed."""
+    """Reads details from logs and pods: the progress of running steps, and why steps do not start or have failed."""
 
     def __init__(self, client: "Client", run_id: str, namespace: str):
         self._client = client
@@ -72,7 +72,7 @@ class _Details:
         return self._details.get(step.node_id or "", "") if step.is_active else ""
 
     def refresh(self, steps: list[StepStatus]) -> None:
-        """Reads the logs of running steps and the states of waiting pods, at most every DETAIL_SECONDS."""
+        """Reads the logs of running steps and the states of waiting pods, at most once every DETAIL_SECONDS."""
         now = time.monotonic()
         active_steps = [step for step in steps if step.is_active and step.node_id]
         for step in active_steps:
@@ -105,7 +105,7 @@ class _Details:
 
 
 def _retry_while_unreachable(call: Callable[[], Any], display: Display) -> Any:
-    """Repeats a request while the server is briefly unreachable, so that watching continues."""
+    """Repeats a request while the server is unreachable, for at most LOST_SECONDS."""
     from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError
 

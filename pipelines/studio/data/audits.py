@@ -17,14 +17,15 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.queue import PARAMS, Queue
 
 SHOWN_CASES: Final = 24
-"""The maximum number of cases of each finding that the page shows; the report shows more."""
+"""The maximum number of cases that the page shows for each finding; the report shows more."""
 
 
 class AuditView(BaseRecord):
     """The audit as the page shows it.
 
     Attributes:
-        state: the state of the job; `none` if there is neither a job nor a report, `done` if there is only a report.
+        state: the state of the job; `none` if there is neither a job nor a report; `done` if there is a report and no
+            job, or only a lost or stopped one.
         job: the id of the job.
         told: the last line of the job's log.
         error: why the job failed.
@@ -52,7 +53,7 @@ class Audits:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def report_dir(self, key: str) -> Path:
-        """The folder that contains audit.json, audit.html and its pictures."""
+        """The folder that contains audit.json, audit.html and the pictures in the report."""
         return self._folder / key
 
     def start(self, draft: Draft) -> JobFolder:

@@ -1,4 +1,4 @@
-"""Creates and edits data sets in the studio: class folders for photos, and unpacked archives."""
+"""Creates data sets in the studio, empty or from an archive, and edits their class folders."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ MAX_NAME_BYTES: Final = 120
 
 
 def make_data_set(photos_dir: Path, name: str) -> Path:
-    """Creates an empty folder for photos; a number is added to the name if it is taken."""
+    """Creates an empty folder for photos; if the name is taken, a number is added to it."""
     base_name = name_of(f"/{name.strip() or 'photos'}")
     names = (base_name if number == 1 else f"{base_name}-{number}" for number in range(1, 10_000))
     folder = next(photos_dir / candidate for candidate in names if not (photos_dir / candidate).exists())
@@ -28,10 +28,10 @@ def make_data_set(photos_dir: Path, name: str) -> Path:
 
 
 def unpack(source: Path, photos_dir: Path, workers: Workers) -> Path:
-    """Unpacks an archive into a new data set, in a worker; returns the folder that contains the class folders.
+    """Unpacks an archive into a new data set in a worker process; returns the folder that contains the class folders.
 
     Raises:
-        StudioError: the archive is damaged, is a decompression bomb, or contains paths that lead outside its folder.
+        StudioError: the archive is damaged or a decompression bomb, or contains paths that lead outside the new folder.
     """
     folder = make_data_set(photos_dir, archive.stem(source.name))
     try:

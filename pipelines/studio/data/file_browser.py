@@ -16,7 +16,7 @@ from pipelines.studio.settings import StudioError
 
 MOST_ENTRIES: Final = 500
 MOST_SEEN: Final = 100_000
-"""The maximum number of entries that are read from a folder, so that the page does not have to wait long."""
+"""The maximum number of entries that are read from a folder, so that a huge folder does not delay the page."""
 
 
 class Entry(BaseRecord):
@@ -70,7 +70,7 @@ def within(roots: tuple[Path, ...], text: str) -> Path:
 
 
 def data_within(roots: tuple[Path, ...], uri: str) -> str:
-    """Checks that a data address is remote or a path in one of the roots; returns it, with links in a path resolved.
+    """Checks that a data address is remote or a path in one of the roots; returns it, with symbolic links resolved.
 
     Raises:
         StudioError: the path is outside the roots.
@@ -100,7 +100,7 @@ def model_within(roots: tuple[Path, ...], tree: Mapping[str, Any]) -> None:
 
 
 def list_folder(roots: tuple[Path, ...], text: str | None) -> Place:
-    """Lists the folders, archives and tables in a folder.
+    """Lists the folders, archives and tables in a folder; without a folder, lists the roots.
 
     Raises:
         StudioError: the folder is outside the roots, or cannot be read.

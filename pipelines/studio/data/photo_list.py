@@ -43,7 +43,7 @@ class PhotoPage(BaseRecord):
 
     Attributes:
         total: the number of matching photos.
-        finding_kinds: the title of each kind of finding that contains photos.
+        finding_kinds: the titles of the findings that contain photos, by kind.
         has_splits: whether the photos have been split.
     """
 
@@ -57,9 +57,9 @@ class Division(BaseRecord):
     """How the photos would be split with different fractions.
 
     Attributes:
-        counts: the number of photos of each class in each split.
+        counts: the number of photos, by split and class.
         num_moved: the number of photos whose split would change.
-        moves: (path, current split, new split) of the first SHOWN_MOVES of these photos.
+        moves: (path, current split, new split) for the first SHOWN_MOVES of the photos whose split would change.
         given: the splits that the data itself defines, which are kept.
         fault: why the photos cannot be split in this way; None if they can.
     """
@@ -77,7 +77,7 @@ def list_photos(files: Mapping[str, PhotoFile], audit_dir: Path, query: Mapping[
     Args:
         files: all photos by their paths.
         audit_dir: the folder of the audit of these photos; it may not exist yet.
-        query: `class`, `text`, `finding` and `split`; missing or empty values match all photos.
+        query: the filters `class`, `text`, `finding` and `split`; a missing or empty filter matches all photos.
         offset: the position of the page's first photo among the matching photos.
     """
     kinds, titles = _read_findings(audit_dir)
@@ -118,7 +118,7 @@ def _match(
 
 
 def divide_again(audit_dir: Path, fractions: Mapping[SplitName, float], seed: int, given: tuple[str, ...]) -> Division:
-    """Splits the photos of an audit again with different fractions, as the pipeline would.
+    """Splits the audited photos again with different fractions, in the same way as the pipeline.
 
     Args:
         audit_dir: the folder of a finished audit.
@@ -160,7 +160,7 @@ def read_splits(audit_dir: Path) -> dict[str, str]:
 
 
 def _read_findings(audit_dir: Path) -> tuple[Mapping[str, set[str]], dict[str, str]]:
-    """The kinds of findings of each photo, and the title of each kind."""
+    """The kinds of findings that contain each photo, by path, and the title of each kind."""
     try:
         info: AuditInfo = read_audit(audit_dir)
     except ArtifactError:

@@ -29,7 +29,7 @@ from pipelines.studio.workers import LOOK_SECONDS, Workers, hold_lock
 
 SAMPLES: Final = 12
 FRESH_SECONDS: Final = 5.0
-"""How long a list of files is reused before the folder is read again."""
+"""The minimum time for which a list of files is reused before the folder is read again."""
 PATIENCE: Final = 4
 """A list that took long to read is reused for at least this multiple of its reading time."""
 NO_CLASSES: Final = "Add at least two classes, and photos to each."
@@ -49,10 +49,10 @@ class DataView(BaseRecord):
 
     Attributes:
         editable: whether classes and photos can be added on the page.
-        rejected: (path, reason) of the first files and folders that are ignored.
+        rejected: (path, reason) for the first of the ignored files and folders.
         notices: how the data was read, if that is not obvious.
-        has_table: whether there is a file that may contain the classes of the photos.
-        columns: the columns of that file that the user assigned, by role.
+        has_table: whether the data contains a file that may be a label file.
+        columns: the columns that the user assigned for this label file, by role.
         fault: why the data cannot be used for training; None if it can.
     """
 
@@ -85,7 +85,7 @@ class Album:
         """Creates the album.
 
         Args:
-            photos_dir: the folder of the data sets that belong to the studio, to which photos can be added.
+            photos_dir: the folder that contains the studio's own data sets, to which photos can be added.
             workers: the processes that read the data.
             read_columns: returns `data.columns` of the draft.
         """
@@ -118,7 +118,7 @@ class Album:
         """Returns the content of a photo's file.
 
         Raises:
-            StudioError: the data has no such photo, or it cannot be read.
+            StudioError: the data has no such photo, or the photo cannot be read or is too large.
         """
         photo = self._list(uri).files.get(path)
         if photo is None:
@@ -244,7 +244,7 @@ def _list_files(folder: Path) -> dict[str, PhotoFile]:
 
 
 def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
-    """Returns a scaled-down photo and its media type; tiny pictures keep their size.
+    """Returns a scaled-down photo and its media type; smaller photos keep their size.
 
     Raises:
         StudioError: the file is not a usable photo; the message contains the reason.
@@ -257,7 +257,7 @@ def render_thumbnail(data: bytes, side: int) -> tuple[bytes, str]:
 
 
 def range_for(data: bytes) -> PixelRange:
-    """The pixel range for displaying a single photo until that of its data set is known.
+    """The pixel range for displaying a single photo before the pixel range of its data set is known.
 
     Raises:
         ImageError: the file is not a usable photo.
@@ -267,7 +267,7 @@ def range_for(data: bytes) -> PixelRange:
 
 
 def encode(pixels: np.ndarray, side: int) -> tuple[bytes, str]:
-    """Encodes pixels for the page.
+    """Encodes pixels as a picture for the page; returns the content and the media type.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.

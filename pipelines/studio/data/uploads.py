@@ -1,4 +1,4 @@
-"""Receives uploads within limits: streams them to disk, completely or not at all, or reads small ones into memory."""
+"""Receives uploads up to a maximum size: writes them to disk, completely or not at all, or reads them into memory."""
 
 import contextlib
 import secrets
@@ -37,7 +37,7 @@ async def receive(
 
     Args:
         chunks: the parts of the content, in order.
-        target: the path of the file; if it exists, a number is added to the name.
+        target: the path of the file; if the path is taken, a number is added to the name.
         max_bytes: the maximum size.
         content_length: the size that the browser announced; None if it did not.
         subject: what messages call the upload, such as "A photo".
@@ -78,7 +78,7 @@ async def receive(
 
 
 def free_name(target: Path) -> Path:
-    """Returns the path, with a number at its end if it is taken."""
+    """Returns the path; if it is taken, adds a number to the file name."""
     if not target.exists():
         return target
     numbered = (target.with_name(f"{target.stem}-{number}{target.suffix}") for number in range(2, 10**6))

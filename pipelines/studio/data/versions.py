@@ -1,9 +1,10 @@
-"""Versions of data that users create in the studio by relabeling and removing photos.
+"""Versions of the data, which users create in the studio by relabeling and removing photos or saving a snapshot.
 
 The photos are neither changed nor moved: a version is a table of paths and labels, which `darkroom run --data` accepts.
 
 versions/<name>/<number>/<name>.csv     path, label, split
 versions/<name>/<number>/version.json   Version
+versions/<name>/<number>/photos/        hard links to photos that could be deleted in the studio
 """
 
 import datetime
@@ -21,7 +22,7 @@ from pipelines.studio.data.photos import Album
 from pipelines.studio.settings import StudioError
 
 Decisions = Mapping[str, str | None]
-"""The class of each photo, by its path; None removes the photo."""
+"""The new class of each changed photo, by its path; None removes the photo."""
 
 
 class Version(BaseRecord):
@@ -29,8 +30,8 @@ class Version(BaseRecord):
 
     Attributes:
         uri: the path of its table, which `--data` accepts.
-        origin: the original folder or table.
-        parent: the address of the data that it was created from.
+        origin: the address of the data from which the first version was created.
+        parent: the address of the data from which this version was created.
         what: a description of the change.
     """
 
@@ -44,7 +45,7 @@ class Version(BaseRecord):
 
 
 class Changes(BaseRecord):
-    """The differences between two versions; the lists are shortened, but the counts are complete."""
+    """The differences between two versions; the lists of photos are truncated, but all numbers are complete."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -59,7 +60,7 @@ SHOWN = 50
 
 
 class Versions:
-    """The versions of all data sets of a studio."""
+    """The versions of all data sets in a studio."""
 
     def __init__(self, folder: Path, album: Album):
         self._folder = folder.resolve()
@@ -72,7 +73,7 @@ class Versions:
         return sorted((version for version in versions if version.origin == origin), key=lambda version: version.number)
 
     def family(self, uri: str) -> frozenset[str]:
-        """Returns the addresses of the data and of all its versions."""
+        """Returns the addresses of the data, of its origin, and of all its versions."""
         versions = self.list_for(uri)
         return frozenset((uri, *(version.uri for version in versions), *(version.origin for version in versions)))
 
@@ -104,7 +105,8 @@ class Versions:
 
         Args:
             uri: the address of the data.
-            keep_photos: returns whether a photo could later be removed in the studio; the version links to such photos.
+            keep_photos: returns whether the studio could later delete a photo; the version contains hard links to these
+                photos.
 
         Raises:
             StudioError: the data cannot be read, has fewer than two classes, or the disk is full.

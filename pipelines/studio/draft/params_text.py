@@ -75,7 +75,7 @@ def parse_command(text: str, within: Callable[[str], Path]) -> dict[str, Any]:
 
 
 def _split_command(text: str) -> list[str]:
-    """Returns the words of a command after `darkroom`.
+    """Returns the words that follow `darkroom` in a command.
 
     Raises:
         ValueError: the command is not a darkroom command, or a quotation mark is not closed.

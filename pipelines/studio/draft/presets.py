@@ -1,6 +1,6 @@
-"""Three presets for how thorough training is, and the params that each sets; other params are unchanged.
+"""The three presets, which determine how thorough training is: each sets some params and keeps the others.
 
-For a pretrained network, they are the recipes of `train.preset`; for other networks, they differ in the number of
+For a pretrained network, each chooses a value of `train.preset`; for other networks, they differ in the number of
 epochs, the early stopping and the search.
 """
 
@@ -51,7 +51,7 @@ PRESETS: Final = (
         values=_DEFAULTS | {"train.epochs": 80, "train.early_stopping": {"patience": 20}, "tune.trials": 8},
     ),
 )
-"""The presets for a network without pretrained layers, in the order in which the page shows them."""
+"""The presets for a network without pretrained layers, or whose trained layers the user has chosen."""
 
 PRETRAINED_PRESETS: Final = (
     Preset(
@@ -73,7 +73,7 @@ PRETRAINED_PRESETS: Final = (
         values=_DEFAULTS | {"train.preset": "best"},
     ),
 )
-"""The presets for a pretrained network: the recipes of `train.preset`."""
+"""The presets for a pretrained network, each of which chooses a value of `train.preset`."""
 
 
 def list_presets(tree: Mapping[str, Any], model: ModelParams | None) -> tuple[Preset, ...]:

@@ -32,7 +32,7 @@ from pipelines.studio.settings import StudioError
 from pipelines.studio.workers import LOOK_SECONDS, PROBE_SECONDS, Workers, hold_lock
 
 PATIENCE: Final = 4
-"""After a failed attempt to read the data, the next waits this multiple of the time that the failed one took."""
+"""After an attempt to read the data fails, its error is reused for this multiple of the time that it took."""
 REMEMBERED: Final = 32
 """The maximum number of drafts whose resolution is cached."""
 
@@ -45,25 +45,25 @@ class Draft(BaseRecord):
 
     @property
     def data(self) -> str | None:
-        """The address of the photos; None while none are chosen."""
+        """The address of the photos; None while no photos are chosen."""
         uri = self.params.get("data", {}).get("uri")
         return str(uri) if uri else None
 
     @property
     def columns(self) -> object:
-        """The columns of a label file that the user assigned, by role."""
+        """The columns that the user assigned for the label file, by role."""
         return self.params.get("data", {}).get("columns", {})
 
 
 class Fault(BaseRecord):
-    """An error in a draft: the key of the value, and the problem."""
+    """An error in a draft: the key of the invalid value, and what is wrong with it."""
 
     where: str
     what: str
 
 
 class DraftStore:
-    """Stores the draft on disk."""
+    """Stores the draft on disk, and resolves its params."""
 
     def __init__(self, path: Path, workers: Workers):
         self._path = path
@@ -127,7 +127,7 @@ class DraftStore:
             return self._write(dict(tree), draft.revision + 1)
 
     def resolve(self, draft: Draft) -> Resolution | Fault | None:
-        """Resolves every `auto` of the draft by inspecting the data.
+        """Resolves every `auto` in the draft by inspecting the data.
 
         Returns a `Fault` with the reason if that fails, and None if no data is chosen or a value is invalid.
         """
@@ -160,7 +160,7 @@ class DraftStore:
                 "probe_data", "The data", seconds=seconds, uri=uri, columns=dump_section(columns)
             ).value
         except DarkroomError as error:
-            # A slow failure is not repeated for each request of each tab, nor for each draft of the same data.
+            # Without this, every request from every tab would repeat a slow attempt that fails.
             end_time = time.monotonic()
             self._failures[key] = end_time + PATIENCE * (end_time - start_time), str(error)
             raise
@@ -260,7 +260,7 @@ def _find_missing_files(tree: Mapping[str, Any]) -> list[Fault]:
 
 
 def params_of(draft: Draft) -> Params:
-    """Returns the typed params.
+    """Returns the validated params of a draft.
 
     Raises:
         ParamsError: a value is invalid.

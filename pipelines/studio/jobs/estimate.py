@@ -1,4 +1,4 @@
-"""Estimates the time of a training run on this machine, from earlier runs or else from the size of the network."""
+"""Estimates the time of a training run on this machine, from an earlier run or from the size of the network."""
 
 import json
 import math
@@ -20,11 +20,11 @@ AROUND: Final = 45.0
 BACKWARD: Final = 3.0
 """A training step takes about three times the work of a forward pass."""
 SHARE: Final = 0.35
-"""The speed at which a network is computed, as a share of the machine's speed in large matrix products."""
+"""The speed at which a network is computed, as a share of the machine's speed for large matrix products."""
 SPREAD: Final = 1.8
 UNKNOWN_MULTIPLY_ADDS: Final = 1e9
 UNKNOWN_SIZE: Final = 224
-"""The assumed cost of an unknown network: UNKNOWN_MULTIPLY_ADDS for a square photo of UNKNOWN_SIZE pixels a side."""
+"""The assumed cost of an unknown network: UNKNOWN_MULTIPLY_ADDS for UNKNOWN_SIZE × UNKNOWN_SIZE pixels."""
 
 
 class Estimate(BaseRecord):
@@ -90,7 +90,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
 
 
 def _find_measured_rate(params: Params) -> float | None:
-    """The training speed, in photos per second, of the newest run with the same image size, network and phases."""
+    """The speed, in photos per second, of the newest run with the same image size, network, batch size and phases."""
     for run in runs.list_runs():
         summary = run.summary
         if summary is None or summary["dataset"]["image_size"] != list(params.preprocess.size):
@@ -113,7 +113,7 @@ def _median(values: Iterable[float]) -> float | None:
 
 @lru_cache(maxsize=1)
 def measure_machine_rate() -> float:
-    """Measures the multiply-adds per second of this machine with a matrix product."""
+    """Measures how many multiply-adds per second this machine performs in a matrix product."""
     side = 768
     matrix, other = (np.ones((side, side), np.float32) for _ in range(2))
     shortest_seconds = math.inf

@@ -2,7 +2,9 @@
 
 jobs/<id>/job.json      Job
 jobs/<id>/params.yaml   its params, if it has any
-jobs/<id>/cancelled     exists if the user stopped it
+jobs/<id>/started       exists if the job was started
+jobs/<id>/cancelled     exists if the user stopped the job
+jobs/<id>/run           the name of the run that the job started
 and the files that job_process.py writes. All state of a job is in its folder, so that a restarted studio can read it.
 """
 
@@ -50,7 +52,7 @@ class Job(BaseRecord):
     """A job as it was requested.
 
     Attributes:
-        command: the words after `darkroom`, or a whole command if the first word is a path.
+        command: the words after `darkroom`, or a whole command if the first word is an absolute path.
         about: facts that the page needs, such as the data, the file or the run.
     """
 
@@ -137,14 +139,14 @@ class JobFolder:
 
     @property
     def output(self) -> Any:
-        """The result that the command printed; None if there is none."""
+        """The JSON result that the command printed; None if there is none."""
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.path / "output.txt").read_text(encoding="utf-8"))
         return None
 
     @property
     def run_folder(self) -> runs.RunFolder | None:
-        """The run that the job started, identified by the process that locked the run."""
+        """The run that the job started, identified by the process that locked the run; None if there is none."""
         if self._run is not None or self.job.kind != "run":
             return self._run
         name_path = self.path / "run"

@@ -5,7 +5,7 @@ This module is run as a script, and imports nothing from the project. Arguments:
 lock           held while the job runs
 keeper.json    {"pid": process id of the command}
 log.txt        the log of the command
-output.txt     its standard output: the result as JSON
+output.txt     the standard output of the command: its result as JSON
 result.json    {"code": exit code, "ended": seconds since 1970}
 """
 

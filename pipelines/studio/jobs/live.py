@@ -12,7 +12,7 @@ from pipelines.studio.jobs.job_folder import JobFolder
 from pipelines.studio.jobs.steps import StepView, count_parts, read_steps
 
 LOG_BYTES: Final = 200_000
-"""The maximum number of bytes of the log that are sent at a time, from its end."""
+"""The maximum number of bytes of the log that are sent at a time; if more are new, only the last ones are sent."""
 
 
 class Progress(BaseRecord):
@@ -31,7 +31,7 @@ class LiveView(BaseRecord):
         part: the progress of the current epoch; None between epochs.
         log: the new text of the log.
         log_to: the position in the log after this text, in bytes.
-        finishing: whether the user has asked the training to end early with the best epoch so far.
+        finishing: whether the user has asked for training to end early with the best epoch so far.
     """
 
     id: str
@@ -86,7 +86,7 @@ def watch(job: JobFolder, log_from: int = 0) -> LiveView:
 
 
 def _read_events(run: runs.RunFolder | None) -> list[dict[str, Any]]:
-    """Reads the events of a run; the file is only read again if it has changed, because every tab requests them."""
+    """Reads the events of a run; rereads the file only if it has changed, because every tab requests the events."""
     path = (run.path / EVENTS_FILE).absolute() if run is not None else None
     if path is None or not path.exists():
         return []
@@ -136,7 +136,7 @@ def _epochs(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def _trials(events: list[dict[str, Any]], *, is_over: bool) -> tuple[dict[str, Any], ...]:
-    """The trials with their last state; a trial that was running when the job was killed counts as interrupted."""
+    """The trials with their last state; a trial that was still running when the job ended counts as interrupted."""
     rows: dict[int, dict[str, Any]] = {}
     for event in events:
         if event["event"] == "trial":

@@ -19,7 +19,7 @@ OPTIONAL: Final = (FEATURES, "tune")
 
 
 class PartView(BaseRecord):
-    """One of the tasks that share a step; its state is running, done, failed or stopped."""
+    """One of the tasks that share the work of a step; its state is running, done, failed or stopped."""
 
     name: str
     state: str
@@ -31,10 +31,10 @@ class StepView(BaseRecord):
 
     Attributes:
         state: waiting, running, done, failed or stopped.
-        expected_seconds: how long the step took in the latest finished run; None if there is no such run.
+        expected_seconds: how long the step took in the latest finished run; None if unknown.
         share: the completed share, from 0 to 1; None if the step does not report it.
-        parts: the tasks that share its work and have already started.
-        num_parts: the number of tasks that share its work.
+        parts: the tasks that share the work of this step and have already started.
+        num_parts: the number of tasks that share the work of this step; 0 if the work is not shared.
     """
 
     name: str
@@ -55,7 +55,7 @@ def read_steps(
     Args:
         events: the events of the run.
         job_state: the state of the job.
-        started_at: when the job started; None if it has not.
+        started_at: when the job started; None if it has not started.
         num_parts: the number of tasks that share a step, by the step's name.
     """
     expected_seconds = _expect_seconds()
@@ -102,7 +102,7 @@ def _parts_by(params_path: Path) -> dict[str, int]:
 
 
 def _step_of(task: str) -> str:
-    """The step in which a task is shown; features are a separate step, because tune and train both use them."""
+    """The step to which a task belongs; computing features is a separate step, because tune and train both use them."""
     return FEATURES if runs.kind_of(task) == FEATURES else runs.step_of(task)
 
 
@@ -163,7 +163,7 @@ def _share_done(event: dict[str, Any], share: float | None) -> float | None:
 
 
 def _expect_seconds() -> dict[str, float]:
-    """The time that each step took in the latest finished run; empty if there is none."""
+    """The time that each step took in the latest finished run; empty if no run has finished."""
     latest = runs.RUNS_DIR / "latest"
     return _measured_seconds(latest.resolve()) if latest.exists() else {}
 

@@ -1,4 +1,4 @@
-"""Describes all layers and their arguments for the forms of the page."""
+"""Describes all layers and their arguments for the forms on the page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +55,7 @@ def _describe_arguments(layer: type[Layer]) -> list[dict[str, Any]]:
 
 
 def _list_options(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yields a schema for each kind of value that is possible, with references resolved."""
+    """Yields a schema for each possible type of value, with references resolved."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         yield from _list_options(target | {key: value for key, value in schema.items() if key != "$ref"}, definitions)

@@ -1,4 +1,4 @@
-"""Checks custom networks while the user edits them: shapes, parameters, memory, and a drawing."""
+"""Checks custom networks while the user edits them; computes their shapes, sizes and costs, and draws them."""
 
 import math
 from typing import Any
@@ -23,9 +23,9 @@ class NetworkView(BaseRecord):
     """The size and cost of a network, or why it cannot be built.
 
     Attributes:
-        layers: one entry for each layer of the list.
+        layers: one entry for each layer in the list.
         fault: why the network cannot be built; None if it can.
-        position: the position of the invalid layer, from 0; None if there is none.
+        position: the position of the invalid layer, from 0; None if no layer is invalid.
         drawing: the network as SVG; None if it cannot be built.
     """
 
@@ -45,8 +45,8 @@ def inspect_network(specs: list[Any], image_size: tuple[int, int], num_classes: 
     Args:
         specs: the layers, as in params.yaml.
         image_size: (height, width) of the photos.
-        num_classes: the number of classes of the data.
-        batch_size: the batch size of training, which affects the memory.
+        num_classes: the number of classes in the data.
+        batch_size: the batch size for training, which affects the memory that training needs.
     """
     layers: list[Layer] = []
     nodes: list[TracedLayer] = []

@@ -1,1 +1,1 @@
-"""The HTTP and WebSocket routes, in modules by screen. Only `app` imports them."""
+"""The HTTP and WebSocket routes, grouped into modules by screen. Only `app` imports them."""

@@ -1,4 +1,4 @@
-"""The bodies of the requests that change something, including the values in their paths."""
+"""The bodies of POST requests, including the values in the paths."""
 
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,7 @@ class NewDataSet(OnRevision):
 
 
 class Decisions(OnRevision):
-    """The new class of each photo, by its path; null removes the photo."""
+    """The new class of each changed photo, by its path; null removes the photo."""
 
     decisions: dict[str, str | None]
 
@@ -60,7 +60,7 @@ class NewClass(StrictRecord):
 
 
 class ChangedClass(StrictRecord):
-    """The new name of a class, or its removal."""
+    """A class to rename or remove."""
 
     name: Text
     to: Text | None = None
@@ -68,7 +68,7 @@ class ChangedClass(StrictRecord):
 
 
 class DraftChange(OnRevision):
-    """The params to set and to remove, by dotted key."""
+    """The params to set, and those to reset to their defaults, by dotted key."""
 
     set: dict[str, Any] = Field(default_factory=dict)
     unset: list[str] = Field(default_factory=list)
@@ -109,7 +109,7 @@ class Network(StrictRecord):
 
 
 class Backbones(StrictRecord):
-    """Backbones whose speed is measured."""
+    """Backbones to measure."""
 
     names: Annotated[list[str], Field(min_length=1)]
 

@@ -1,4 +1,4 @@
-"""The routes of the Data screen: choosing, uploading and browsing photos."""
+"""The routes of the Data screen for choosing, uploading, auditing and relabeling photos."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ REPORT_POLICY = {
     "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 }
-"""For reports, which are self-contained: they cannot send requests, and do not share the page's origin."""
+"""Prevents reports, which are self-contained, from sending requests and from sharing the page's origin."""
 
 
 def browse(studio: Studio, query: Mapping[str, str]) -> Place:
@@ -65,7 +65,7 @@ def show_data(studio: Studio, _query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def choose(studio: Studio, body: ChosenData) -> dict[str, Any]:
-    """`POST /api/data/choose`: uses a folder, table or archive on this machine or in the studio, or remote data."""
+    """`POST /api/data/choose`: uses a folder, table or archive on this machine, or remote data."""
     text = data_within(studio.settings.allowed, body.uri)
     if not is_remote(text):
         path = Path(text)

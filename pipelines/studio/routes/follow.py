@@ -30,7 +30,7 @@ async def follow(socket: WebSocket) -> None:
     try:
         await _send_changes(socket, subscription, listener)
     except (WebSocketDisconnect, RuntimeError):
-        pass  # the tab was closed; uvicorn and starlette raise different errors
+        pass  # the tab was closed; uvicorn and starlette raise different errors for this
     finally:
         listener.cancel()
         with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):

@@ -26,7 +26,7 @@ from pipelines.studio.studio import Studio, job_view
 
 PLAIN_SIZE = (128, 128)
 PLAIN_CLASSES = 10
-"""The image size and number of classes for checking a network while no data is chosen."""
+"""The image size and the number of classes with which a network is checked while the real ones are unknown."""
 
 
 def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
@@ -87,7 +87,7 @@ def package(studio: Studio, body: Backbone) -> Any:
 
 
 async def upload(request: Request) -> Response:
-    """`PUT /api/model/upload?name=…`: stores the uploaded model file; a job checks it with the safe import."""
+    """`PUT /api/model/upload?name=…`: stores the uploaded model file, and starts a job that checks it."""
     studio: Studio = request.app.state.studio
     name = file_name(request.query_params.get("name", "model"))
     if not name.lower().endswith((".h5", ".hdf5", ".keras", ".zip")):
@@ -103,7 +103,7 @@ async def upload(request: Request) -> Response:
 
 
 def check_upload(studio: Studio, body: UploadedModel) -> Any:
-    """`POST /api/model/check`: checks an uploaded file again, as the weights of a backbone."""
+    """`POST /api/model/check`: checks an uploaded file again, for example as the weights of a backbone."""
     path = studio.settings.home.resolve() / "models" / file_name(body.name)
     if not path.is_file():
         raise StudioError(f"There is no uploaded model {path.name!r}.", 404)

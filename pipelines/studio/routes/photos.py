@@ -1,4 +1,4 @@
-"""The routes of the Data screen: single photos, splits, and snapshots."""
+"""The routes of the Data screen for viewing photos, changing the splits, and saving snapshots."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from pipelines.studio.studio import Studio, parse_whole
 
 
 def show_photo(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/data/photo?path=…&side=…`: a photo of the data, scaled down."""
+    """`GET /api/data/photo?path=…&side=…`: a scaled-down photo from the data."""
     data = studio.draft.read().data
     if data is None:
         raise StudioError("No data is selected.", 404)

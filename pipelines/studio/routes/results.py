@@ -54,17 +54,17 @@ def note_run(_studio: Studio, body: RunNotes) -> Any:
 
 
 def show_cell(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/runs/{run}/cell?label=…&predicted=…`: the photos of a cell of the confusion matrix."""
+    """`GET /api/runs/{run}/cell?label=…&predicted=…`: the photos in a cell of the confusion matrix."""
     return studio.results.cell(query["run"], parse_whole(query.get("label"), 0), parse_whole(query.get("predicted"), 0))
 
 
 def show_map(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/runs/{run}/map`: the photos of the embedding map."""
+    """`GET /api/runs/{run}/map`: the photos in the embedding map."""
     return {"photos": studio.results.photo_map(query["run"])}
 
 
 def show_image(studio: Studio, query: Mapping[str, str]) -> Response:
-    """`GET /api/runs/{run}/photos/{split}/{image}`: a prepared photo, or, with `class_name`, its explanation."""
+    """`GET /api/runs/{run}/photos/{split}/{image}`: a preprocessed photo or, with `class_name`, its explanation."""
     split = studio.results.split(query["run"], query["split"])
     if query["image"] not in split.index_of:
         raise StudioError(f"There is no photo {query['image'][:80]!r} in this split.", 404)
@@ -93,7 +93,7 @@ def compare(studio: Studio, body: ComparedRuns) -> Any:
 
 
 def comparison_dir(studio: Studio, names: list[str]) -> Path:
-    """The folder of a comparison of these runs."""
+    """The folder for the comparison of these runs."""
     digest = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()
     return studio.settings.home / "comparisons" / digest[:16]
 
@@ -179,7 +179,7 @@ def serve(studio: Studio, body: Model) -> Any:
 
 
 def _find_service_address() -> tuple[str, int]:
-    """Returns the default address, so that programs find the service again, or a free port if the default is taken."""
+    """Returns the default address, where programs expect the service, or a free port if that address is taken."""
     try:
         return free_address("127.0.0.1", SERVICE_PORT)
     except ServiceError:
@@ -220,7 +220,7 @@ def open_mlflow(studio: Studio, _body: Nothing) -> Any:
 
 
 def show_ready(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs/{job}/ready`: whether the page that a job serves is ready."""
+    """`GET /api/jobs/{job}/ready`: whether the server that a job started is ready."""
     job = studio.queue.find(query["job"])
     if job.job.kind not in ("serve", "ui"):
         raise StudioError(

@@ -27,7 +27,7 @@ from pipelines.studio.studio import Studio, job_view
 FILE = "studio.yaml"
 """The name of the params file in the commands that the page shows."""
 LAYER = re.compile(r"train\.model\.layers\[(\d+)\] ")
-"""How messages name a layer of a custom network; the page counts layers from 1."""
+"""How messages name a layer of a custom network, counting from 0; the page counts layers from 1."""
 
 
 def show_draft(studio: Studio, _query: Mapping[str, str]) -> Any:
@@ -70,7 +70,7 @@ def _commands(draft: Draft) -> dict[str, str]:
 
 
 def change_draft(studio: Studio, body: DraftChange) -> Any:
-    """`POST /api/draft`: sets and removes values."""
+    """`POST /api/draft`: sets params, and resets params to their defaults."""
     if any(key.startswith("data.") for key in (*body.set, *body.unset)):
         raise StudioError("Choose the data on the Data screen.")
     draft = studio.draft.change(
@@ -125,7 +125,7 @@ def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_presets(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/presets?times=…`: the presets and the chosen one; `times` adds estimates based on the data."""
+    """`GET /api/presets?times=…`: the presets, and the name of the chosen one; `times` adds time estimates."""
     draft = studio.draft.read()
     choices = _list_presets(studio, draft)
     presets = []
@@ -154,7 +154,7 @@ def _estimate(studio: Studio, draft: Draft) -> Estimate | None:
 
 
 def start_job(studio: Studio, body: NewJob) -> Any:
-    """`POST /api/jobs`: starts a training run, here or on a cluster, or a learning rate range test."""
+    """`POST /api/jobs`: starts a learning rate range test, or a training run on this machine or a cluster."""
     draft = studio.draft.read()
     view = draft_view(studio, draft)
     if body.kind != "submit" and not view["ready"]:
@@ -198,13 +198,13 @@ def show_jobs(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_job(studio: Studio, query: Mapping[str, str]) -> Any:
-    """`GET /api/jobs/{job}`: a job, and the result that it printed."""
+    """`GET /api/jobs/{job}`: a job, and the result that its command printed."""
     job = studio.queue.find(query["job"])
     return job_view(job) | {"output": job.output}
 
 
 def act_on_job(studio: Studio, body: JobAction) -> Any:
-    """`POST /api/jobs/{job}`: `stop`, `finish` (keeps the best epoch so far) or `again` (a stopped run resumes)."""
+    """`POST /api/jobs/{job}`: stops a job, ends its training with the best epoch so far, or runs it again."""
     job = studio.queue.find(body.job)
     if body.action == "stop":
         job.stop()

@@ -1,4 +1,4 @@
-"""Files that users may have among their photos: intact, damaged or disguised, and written by real encoders.
+"""Files that users may have among their photos: intact, damaged or disguised, mostly written by real encoders.
 
 Each file comes with the verdict that both the scan of a data set and the prediction service must return: a reason code,
 or None if the file is a valid photo. Importing this package fills `BAD_PHOTOS`.

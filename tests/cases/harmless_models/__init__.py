@@ -1,1 +1,1 @@
-"""Harmless models of every kind that users upload, and their outputs, to compare with those of imported copies."""
+"""Harmless models of every kind that users upload, whose outputs are compared with those of imported copies."""

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """Returns the largest difference between the outputs of each model and its imported copy.
+    """Maps the name of each model to the largest difference between its outputs and those of its imported copy.
 
     The difference is relative to the model's largest output if that is above 1. The copy is evaluated twice: as
     imported, and flattened for further training.

@@ -187,7 +187,7 @@ def features() -> Any:
 
 
 def pixels() -> Any:
-    """A model with uint8 input that is compiled with an optimizer that has state."""
+    """A model with uint8 input, compiled with an optimizer that has state."""
     import keras
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""Sets weights with which two copies of a random network can be compared."""
+"""Sets weights that make differences between two copies of a network visible in their outputs."""
 
 from typing import Any
 

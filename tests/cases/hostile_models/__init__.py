@@ -1,7 +1,7 @@
 """Functions that create hostile model files, without Keras.
 
-If code in such a file runs, it writes a marker and opens a socket. Each function takes an `Attack` and returns the path
-of the file to upload. Importing this package fills `HOSTILE`.
+If code in such a file runs, it writes a marker file and connects to a port. Each function takes an `Attack` and returns
+the path of the file to upload. Importing this package fills `HOSTILE`.
 """
 
 from tests.cases.hostile_models import (

@@ -61,7 +61,7 @@ def compiled(maker: Maker) -> Maker:
 
 
 def hostile(reason: str) -> Callable[[Maker], Maker]:
-    """Adds a function to HOSTILE, with words from the reason for which its file must be rejected."""
+    """Adds a function to HOSTILE; the error for the file that it creates must contain `reason`."""
 
     def add(maker: Maker) -> Maker:
         HOSTILE[maker.__name__] = (maker, reason)

@@ -21,7 +21,7 @@ def commands() -> dict[int, str]:
 
 
 def needs() -> dict[int, str]:
-    """Number → what a command needs in addition to a cluster; only for commands with such a mark."""
+    """Number → what the command needs besides a cluster; contains only the commands that the guide marks."""
     return {int(match["number"]): match["needs"] for match in COMMAND.finditer(_section()) if match["needs"]}
 
 

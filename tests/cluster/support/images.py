@@ -23,14 +23,14 @@ PROOF = "darkroom-proof"
 STAND_INS = {"postgres:17.5": "make_postgres_image.sh", "chrislusf/seaweedfs:3.97": "make_s3_image.sh"}
 """Public image → the script beside this file that builds a stand-in."""
 LOADER_VARIABLE = "DARKROOM_LOAD_IMAGES"
-"""The environment variable for a command that copies the images in its arguments from the engine into the cluster.
+"""The environment variable for a command that copies images, given as arguments, from the engine into the cluster.
 
 If it is not set, kind's command is used.
 """
 
 
 def load_images() -> None:
-    """Builds the images of this source tree, and copies into the cluster those that it lacks."""
+    """Builds the images of this source tree, and copies those that are missing in the cluster into it."""
     with container_engine.running():
         if outdated := [image for image in IMAGES if _label(image) != source_digest(image)]:
             container_engine.build(*outdated)

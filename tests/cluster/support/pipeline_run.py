@@ -33,7 +33,7 @@ class Run:
         path: the compiled pipeline.
         id: the id of this run, which is also the run key of its MLflow run.
         arguments: values that replace the defaults of the pipeline's parameters.
-        artifacts: (task, output) → URI; can be filled with those of an earlier run.
+        artifacts: (task, output) → URI; can be filled with the URIs from an earlier run.
         outputs: (task, output) → value of an output parameter.
     """
 

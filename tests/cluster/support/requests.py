@@ -42,7 +42,7 @@ PHOTO = "/minio/photo.jpg"
 
 @dataclass
 class Answers:
-    """The client's counts, filled in when the client ends.
+    """The results of the client's requests, filled in when the client ends.
 
     Attributes:
         answered: the number of answered requests.

@@ -152,7 +152,7 @@ def test_the_service_gets_credentials_in_the_variables_that_mlflow_reads(overlay
                 assert all(key["name"] == "darkroom-mlflow" and key["optional"] for key in keys.values())
 
 
-def test_mlflow_with_authentication_keeps_its_users_in_the_database_of_the_runs(tmp_path: Path) -> None:
+def test_mlflow_stores_its_users_in_the_same_database_as_its_runs(tmp_path: Path) -> None:
     manifests = render_with("overlays/local", "mlflow-auth", tmp_path)
     (container,) = named(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"]
     assert container["args"][-1] == "--app-name=basic-auth"
@@ -172,7 +172,7 @@ def test_mlflow_with_authentication_keeps_its_users_in_the_database_of_the_runs(
     assert keys == set(re.findall(r"--from-literal=(\w+)=", block))
 
 
-def test_the_settings_of_the_kfp_store_are_those_that_its_launcher_reads() -> None:
+def test_kfps_launcher_reads_every_setting_of_the_kfp_store() -> None:
     """The fields are those of S3ProviderDefault in backend/src/v2/config/s3.go of KFP 2.17; KFP does not run here."""
     (store,) = YAML(typ="safe").load_all((ROOT / "k8s" / "kfp-store.yaml").read_text())
     (settings,) = YAML(typ="safe").load(store["data"]["providers"])["s3"].values()

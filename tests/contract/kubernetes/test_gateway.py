@@ -1,6 +1,6 @@
 """The entry point: a Gateway API route or an Ingress, valid according to the API's schemas, with the service's limits.
 
-No implementation of the Gateway API runs here, so how requests are divided by weight is not tested.
+No implementation of the Gateway API runs here, so the division of requests by weight is not tested.
 """
 
 import re

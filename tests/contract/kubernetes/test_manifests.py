@@ -191,7 +191,7 @@ def test_a_service_selects_only_the_pods_of_its_workload() -> None:
 
 
 def test_the_gpu_overlay_changes_no_object_of_the_pipelines() -> None:
-    """The overlay must not resize the claim for the cache, for example: not every cluster can resize a claim."""
+    """For example, it must not resize the claim for the cache, because not every cluster can resize a claim."""
     applied = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("pipelines")}
     overlay = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in render("overlays/gpu")}
     assert {key: overlay[key] for key in applied} == applied

@@ -1,6 +1,6 @@
 """The container engine, the images and the pipeline runs that all container tests share.
 
-Building the images takes minutes the first time.
+The first build of the images takes several minutes.
 """
 
 import json

@@ -51,7 +51,7 @@ PARAMS = PreprocessParams(image_size=(16, 16))
 
 
 def add_photos(folder: Path, numbers: range) -> None:
-    """Writes striped pictures of 24 × 24 pixels in six classes, which differ in color and direction of the stripes."""
+    """Writes striped 24 × 24 pictures in six classes, which differ in the color and the direction of the stripes."""
     for (color, values), pattern in product(COLORS.items(), PATTERNS):
         class_dir = folder / f"{color} {pattern}"
         class_dir.mkdir(parents=True, exist_ok=True)

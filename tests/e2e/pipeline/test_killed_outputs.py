@@ -83,7 +83,7 @@ COMMANDS = {
     ),
 }
 SLOW = ("model export", "model import")
-"""The commands that start TensorFlow for each kill, which takes seconds."""
+"""The slow commands: they start TensorFlow for each kill."""
 
 
 def content(output: Path) -> str | list[str] | None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.proof
 
 NUM_PHOTOS = 4600
 NUM_FIRST, NUM_SECOND = 6, 5
-"""The numbers of portions, of 16 in total, that the first and the second of the three readers read."""
+"""How many of the 16 portions the first and the second of the three readers read."""
 OPTIONS = (*SMALL, "--set", "data.workers=3", "--set", "train.epochs=1", "--set", "preprocess.image_size=64")
 
 

@@ -41,7 +41,7 @@ def test_a_snippet_calls_only_existing_functions(code: str) -> None:
 
 
 def run_cells(cells: list[str], cwd: Path) -> str:
-    """Runs cells in a new interpreter and prints the value of each cell's last expression, as a notebook does."""
+    """Runs cells in a new interpreter; returns the output, with the value of each cell's last expression."""
     program = []
     for cell in cells:
         tree = ast.parse(cell)

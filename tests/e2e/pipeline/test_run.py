@@ -69,7 +69,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished_run(workspace: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Returns the summary of a run and its printed output."""
+    """Runs the pipeline; returns the summary of the run and the text that it wrote to standard error."""
     process = darkroom("run", "--data", "my photos", *SMALL, "--json", cwd=workspace)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err[-4000:]

@@ -120,7 +120,7 @@ class Watch(threading.Thread):
 
 
 def run(folder: Path, *words: str, code: int = 0, **variables: str) -> str:
-    """Runs a command that writes only to this folder, and returns both its output streams."""
+    """Runs a command that writes only to this folder, and returns its standard output and standard error."""
     environment = os.environ | {"DARKROOM_CACHE": str(folder / "cache"), "HOME": str(folder), "TMPDIR": str(folder)}
     result = subprocess.run(
         [DARKROOM, *words],

@@ -1,4 +1,4 @@
-"""A real server refuses malicious requests with a reason, and still answers good ones."""
+"""A real server refuses malicious requests with a reason, and continues to answer good ones."""
 
 import contextlib
 import gzip

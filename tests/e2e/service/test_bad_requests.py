@@ -52,7 +52,7 @@ class Harm:
     Attributes:
         sends: yields the request in pieces.
         status: the HTTP status of the answer.
-        code: the code of the answer's error, or of the error of its only photo; None if the photo is classified.
+        code: the error code of the request or of its only photo; None if the photo is classified.
     """
 
     sends: Callable[[Bait], Iterator[bytes]]
@@ -167,7 +167,7 @@ def nobody_calls() -> Iterator[str]:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.proof) if name in SLOW else name for name in HARMS]
 )
-def test_a_bad_request_gets_the_expected_answer_and_opens_no_connection(url: str, name: str) -> None:
+def test_a_bad_request_gets_the_expected_answer_and_makes_the_service_open_no_connection(url: str, name: str) -> None:
     with nobody_calls() as address:
         assert_answered(url, HARMS[name], Bait(served_model.photo(), address))
 

@@ -1,4 +1,4 @@
-"""The service still answers ordinary photos while it receives forms full of photos that are expensive to decode."""
+"""The service answers ordinary photos even while it receives forms full of photos that are expensive to decode."""
 
 import contextlib
 import functools
@@ -25,7 +25,7 @@ from tests.e2e.service.client import photos
 from tests.e2e.service.conftest import Deployed
 
 MAX_MEMORY_MB = 700
-"""Enough for the idle service with MobileNetV2, decoding and the bodies of two forms; the container has 1,024 MiB."""
+"""Enough for the service with MobileNetV2, plus decoding, plus the bodies of two forms; the container has 1,024 MiB."""
 BOMBS = {
     "PNGs of 89 megapixels": lambda: encoded("1", 9433, "PNG"),
     "PNGs of 24 megapixels": lambda: encoded("RGB", 4900, "PNG"),
@@ -66,7 +66,7 @@ def test_a_photo_that_is_too_large_is_refused_based_on_its_header_alone(url: str
     assert time.process_time() - start_time < 5
 
 
-def test_a_form_whose_photos_take_too_long_in_total_is_rejected(url: str) -> None:
+def test_a_form_whose_photos_would_take_too_long_to_decode_is_rejected(url: str) -> None:
     status, answer, _ = ask(url, [BOMBS["PNGs of 24 megapixels"]()] * MAX_FILES)
     assert (status, answer["error"]["code"]) == (413, "too_large")
 

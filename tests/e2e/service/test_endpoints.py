@@ -19,7 +19,7 @@ from tests.support.source_tree import ROOT
 TRAINING_CODE = ("tensorflow", "keras", "mlflow", "pandas", "sklearn", "kfp", "dvc")
 
 
-def test_an_explanation_contains_a_picture_and_its_method(deployed: Deployed, url: str) -> None:
+def test_an_explanation_contains_a_picture_and_names_its_method(deployed: Deployed, url: str) -> None:
     (photo,) = photos(deployed, 1)
     status, explanation = post(url, [photo], "/explain?class_name=red")
     assert (status, explanation["label"], explanation["method"]) == (200, "red", "class activation map")
@@ -121,7 +121,7 @@ def assert_matches(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) 
     jsonschema.validate(value, schema | {"components": {"schemas": schemas}}, cls=jsonschema.Draft202012Validator)
 
 
-def test_bentoml_client_gets_predictions(deployed: Deployed, url: str) -> None:
+def test_bentomls_client_gets_predictions(deployed: Deployed, url: str) -> None:
     program = (
         "import sys, bentoml; from pathlib import Path\n"
         "with bentoml.SyncHTTPClient(sys.argv[1]) as client:\n"

@@ -27,7 +27,7 @@ class LoggingService:
     log_dir: Path
 
     def report(self, content: object, **headers: str) -> tuple[int, str]:
-        """Sends feedback and returns the status with the error code, or with the predicted class if it is accepted."""
+        """Sends feedback; returns the status and, if it is 200, the predicted class, otherwise the error code."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         headers = {"Content_Type": "application/json", "X_API_Key": KEY} | headers
         status, answer = request(self.url, "POST", "/feedback", body, **headers)

@@ -47,7 +47,7 @@ def test_good_and_broken_photos_are_answered_in_order(deployed: Deployed, url: s
         assert {**prediction, "id": None} == {**expected, "id": None}, "broken photos must not affect the others"
 
 
-def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) -> None:
+def test_a_request_with_only_broken_photos_gets_400_and_a_reason_per_photo(url: str) -> None:
     status, answer = post(url, [b"", b"no photo"])
     assert status == 400
     assert answer["error"]["code"] == "no_photo"
@@ -55,7 +55,7 @@ def test_a_request_of_broken_photos_gets_400_and_a_reason_per_photo(url: str) ->
 
 
 SAMPLED = 12
-"""About how many bad photos each test run sends to the server; `make proof` sends all of them."""
+"""The approximate number of bad photos that each test run sends to the server; `make proof` sends all of them."""
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.proof), len(BAD_PHOTOS) // SAMPLED])

@@ -32,7 +32,7 @@ def shown_class(name: str) -> str:
 
 
 def case(path: str) -> str:
-    """Returns the selector of the menu in which a user decides about a finding's photo."""
+    """Returns the selector of the menu in which a user decides what happens to a photo in a finding."""
     return f".case select[aria-label$='{path}']"
 
 

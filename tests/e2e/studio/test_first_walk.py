@@ -37,7 +37,7 @@ from tests.support.studio import (
 )
 
 LIGHT_LIBRARIES = {"PIL", "numpy", "numpy.libs", "pillow.libs", "pydantic_core", "simplejpeg", "watchfiles"}
-"""Libraries that may be loaded before the studio answers; TensorFlow, MLflow or Arrow would take seconds each."""
+"""Libraries that may be loaded before the studio answers. Each of TensorFlow, MLflow and Arrow would delay it."""
 MAX_CLICKS = 8
 
 
@@ -77,7 +77,7 @@ def test_a_restarted_studio_finds_the_jobs_that_continued_without_it(tmp_path: P
 
 @needs_browser
 @pytest.mark.proof
-def test_a_custom_network_is_built_trained_and_predicts(tmp_path: Path) -> None:
+def test_a_custom_network_can_be_built_trained_and_used(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     async def build(page: Page) -> None:
@@ -167,7 +167,7 @@ async def walk(page: Page) -> str:
 
 @needs_browser
 @pytest.mark.proof
-def test_a_pretrained_network_is_selected_trained_and_predicts(tmp_path: Path) -> None:
+def test_a_pretrained_network_can_be_selected_trained_and_used(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
 
     async def work(page: Page) -> None:
@@ -188,7 +188,7 @@ def test_a_pretrained_network_is_selected_trained_and_predicts(tmp_path: Path) -
 
 @needs_browser
 @pytest.mark.proof
-def test_an_uploaded_network_is_imported_safely_trained_and_predicts(tmp_path: Path) -> None:
+def test_an_uploaded_network_can_be_imported_trained_and_used(tmp_path: Path) -> None:
     program = (
         "import sys, keras; "
         f"photo = keras.Input(({SIDE}, {SIDE}, 3)); x = keras.layers.Rescaling(1 / 255)(photo); "

@@ -147,7 +147,7 @@ def test_a_search_shows_its_trials_and_can_be_stopped_and_resumed(url: str, tmp_
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_served_model_answers_the_shown_command_and_can_be_stopped(url: str, tmp_path: Path) -> None:
+def test_a_service_answers_the_shown_command_and_can_be_stopped(url: str, tmp_path: Path) -> None:
     (tmp_path / "PHOTO.jpg").write_bytes(png("green", np.random.default_rng(3)))
 
     async def answer_to(line: str) -> str:
@@ -209,7 +209,7 @@ def test_one_run_can_be_promoted_and_another_is_refused_with_a_reason(url: str, 
     assert str(registry.get_model_version_by_alias("colors", "champion").version) == "2"
 
 
-def test_report_pdf_mlflow_and_photos_of_a_confusion_matrix_cell_can_be_opened(url: str, tmp_path: Path) -> None:
+def test_the_report_its_pdf_mlflow_and_the_photos_of_a_matrix_cell_can_be_opened(url: str, tmp_path: Path) -> None:
     run_id = ask(url, "api/runs")["runs"][0]["run_id"]
 
     async def work(page: Page) -> None:
@@ -246,7 +246,7 @@ def test_report_pdf_mlflow_and_photos_of_a_confusion_matrix_cell_can_be_opened(u
     browse(url, tmp_path, work, ready=READY)
 
 
-def test_a_run_continues_an_earlier_one_and_finishes_with_its_best_epoch(
+def test_a_run_that_continues_an_earlier_run_can_be_finished_early_with_the_best_epoch(
     url: str, folder: Path, tmp_path: Path
 ) -> None:
     earlier = ask(url, "api/runs")["runs"][0]["run_id"]

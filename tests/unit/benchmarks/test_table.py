@@ -27,7 +27,7 @@ def test_functions_are_timed_in_turn_and_the_median_is_returned() -> None:
     def work(name: str) -> None:
         nonlocal now
         order.append(name)
-        if len(order) > 2:  # the first call of each is not timed
+        if len(order) > 2:  # the first call of each function is not timed
             now += next(durations)
 
     assert time_by_turns(lambda: work("a"), lambda: work("b"), rounds=3, clock=clock) == [3.0, 1.0]

@@ -1,4 +1,4 @@
-"""A loaded classifier: which inputs it accepts, and that all ways to name a model lead to the same predictions."""
+"""A loaded classifier accepts photos in several forms, and predicts the same no matter how the model is named."""
 
 import io
 import shutil
@@ -159,13 +159,13 @@ def test_a_registered_version_answers_like_its_service_after_a_repeated_evaluati
     repeat_evaluation(evaluation_dir, 9.0)
     client.log_artifacts(run_id, str(evaluation_dir), "evaluation")
     assert answers["1"] != answers["2"]
-    for _ in range(2):  # downloaded first, then from the cache
+    for _ in range(2):  # the first pass downloads the models; the second reads them from the cache
         assert darkroom.load("colors@1").predict(path) == answers["1"]
         assert darkroom.load("colors@2").predict(path) == answers["2"]
         assert darkroom.load("colors@champion").predict(path) == answers["1"]
 
 
-def test_a_version_whose_source_is_the_bundle_loads_with_the_calibration_of_its_run(
+def test_a_version_whose_source_is_the_bundle_is_loaded_with_the_calibration_of_its_run(
     mlflow_store: str, artifacts: Artifacts, evaluation_dir: Path, tmp_path: Path
 ) -> None:
     run_id = str(create_run(experiment="colors", name="test").run_id)

@@ -1,4 +1,4 @@
-"""The public package: it imports quickly and is typed, and its client needs only the standard library."""
+"""The public package: it is quick to import and typed, and its client needs only the standard library."""
 
 import json
 import subprocess

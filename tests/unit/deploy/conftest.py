@@ -1,4 +1,4 @@
-"""One small data set with its model and evaluation, created once per session."""
+"""One small data set with its model and evaluation, created once per test session."""
 
 from dataclasses import dataclass
 from pathlib import Path

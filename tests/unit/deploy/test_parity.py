@@ -62,7 +62,7 @@ def test_photos_are_grouped_into_requests_by_number_and_size(tmp_path: Path, mon
     assert [len(group) for group in groups] == [3, 1, 1, 1, 1, 1]
 
 
-def test_expected_values_are_those_of_the_golden_photos(artifacts: Artifacts) -> None:
+def test_the_expected_predictions_are_those_for_the_golden_photos(artifacts: Artifacts) -> None:
     expected = read_expected(artifacts.evaluation_dir)
     assert {path.stem for path in golden_photos(artifacts.dataset_dir)} == set(expected)
     assert all(entry.probabilities.argmax() == entry.label for entry in expected.values())

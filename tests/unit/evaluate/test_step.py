@@ -124,7 +124,7 @@ def test_metrics_verdict_and_report_are_logged_to_the_run_of_the_model(folder: P
 
 
 def test_the_note_links_to_the_report_by_the_run_id_in_mlflow(folder: Path) -> None:
-    """If a run begins while MLflow is unavailable, the steps identify it by its key."""
+    """If a run begins while MLflow is unavailable, the steps identify the run by its key."""
     trained = create_run(experiment="colors", name="pipeline-7", key="pipeline-7")
     change_bundle(folder, mlflow_run_id="key:pipeline-7")
     run(folder)

@@ -1,6 +1,6 @@
 """Malicious archives, buckets, addresses and DVC repositories.
 
-A program that must not run would create a mark file, and the tests check that there is none.
+A program that must not run would create a mark file, and the tests check that this file does not exist.
 """
 
 import json
@@ -222,7 +222,7 @@ def test_a_local_path_or_unsupported_url_of_an_untrusted_remote_is_ignored(
 
 
 def test_an_untrusted_dvc_file_can_only_refer_to_data_of_its_repository(foreign: Path, tmp_path: Path) -> None:
-    """Imports, outputs outside the repository and settings must neither reach other files nor run programs."""
+    """Imports, settings, and outputs outside the repository must neither reach other files nor run programs."""
     secret = next(make_photos(tmp_path / "secret", per_class=1).rglob("*.png"))
     md5, mark = "d41d8cd98f00b204e9800998ecf8427e", tmp_path / "ran"
     for name, content in {

@@ -1,4 +1,4 @@
-"""Photos with more than 8 bits per value: each data set stores one pixel range, which is part of its cache keys."""
+"""Photos with more than 8 bits per value: a data set has one pixel range, which is part of the cache keys."""
 
 import shutil
 import time

@@ -40,7 +40,7 @@ def ids(count: int, start: int = 0) -> list[str]:
     validation=st.floats(0.01, 0.49),
 )
 @settings(max_examples=200, deadline=None)
-def test_split_keeps_every_class_in_every_split(
+def test_every_class_has_photos_in_every_split(
     count: int, start: int, seed: int, test: float, validation: float
 ) -> None:
     splits = divide({"cats": ids(count, start)}, {"test": test, "validation": validation}, seed)
@@ -100,7 +100,7 @@ def test_the_split_of_a_larger_class_is_approximate(num_photos: int, start: int,
 @given(start=st.integers(0, 10**6), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
 def test_one_more_photo_in_a_small_class_moves_at_most_two_others(start: int, seed: int) -> None:
-    """Adding a photo moves at most one other between train and test, and one between train and validation.
+    """Adding a photo moves at most one other photo between train and test, and one between train and validation.
 
     After all additions together, no more photos have moved than were added.
     """

@@ -71,7 +71,7 @@ def test_pixels_labels_and_manifest_agree_with_the_files(tmp_path: Path) -> None
     assert rows == {}
 
 
-def test_golden_photos_are_unchanged_test_photos_balanced_over_the_classes(tmp_path: Path) -> None:
+def test_golden_photos_are_unchanged_files_from_the_test_split_with_balanced_classes(tmp_path: Path) -> None:
     data = make_photos(tmp_path / "photos", per_class=40)
     preprocess(str(data), PARAMS, tmp_path / "dataset")
     golden = list((tmp_path / "dataset" / "golden").iterdir())
@@ -205,7 +205,7 @@ def test_every_file_is_kept_or_reported(tmp_path: Path, caplog: pytest.LogCaptur
     assert "  2 × empty: blue/line\\nbreak.png, red/empty.jpg" in caplog.messages
 
 
-def test_few_rejections_are_reported_one_by_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_if_there_are_few_rejections_each_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = make_photos(tmp_path / "photos", per_class=6)
     (data / "red" / "empty.jpg").touch()
     with caplog.at_level("INFO"):

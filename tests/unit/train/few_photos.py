@@ -18,9 +18,9 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The fraction of each class for validation, and the same fraction for test, as in preprocess' defaults."""
+"""The fraction of each class that goes to validation, and the same fraction that goes to test, as in the defaults of preprocess."""
 NUM_TEST: Final = 40
-"""Test pictures per class: more than the fraction HELD_OUT, so that the accuracy is more precise."""
+"""Test pictures per class; more than HELD_OUT would provide, so that the accuracy is more precise."""
 NOISE: Final = 12
 
 
@@ -112,7 +112,7 @@ def learn(
 
     Args:
         problem: a key of PROBLEMS.
-        num_photos: pictures per class in all splits; the test split has NUM_TEST instead of its fraction.
+        num_photos: pictures per class in the data set, before its test split is enlarged to NUM_TEST per class.
         network: a key of SIDES.
         seed: the seed of the pictures and of training.
         side: width and height of the pictures in pixels; None for the value in SIDES.

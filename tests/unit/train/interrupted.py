@@ -1,6 +1,6 @@
 """A small training run that can be killed at a chosen point and resumed.
 
-python -m tests.unit.train.interrupted FOLDER JSON    interrupts one process at each of the points that JSON lists
+python -m tests.unit.train.interrupted FOLDER JSON    interrupts a separate process at each point that JSON lists
 python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
 """
 
@@ -24,9 +24,9 @@ SEED = 3
 EPOCHS = 2
 """Epochs per phase."""
 AT_RANDOM = "at-random"
-"""The folder of the training run that is killed at random moments."""
+"""The name of the folder for the training run that is killed at random moments."""
 EPOCHS_AT_RANDOM = 15
-"""Epochs per phase of the run in AT_RANDOM: enough for five kills."""
+"""Epochs per phase for the run in AT_RANDOM: enough for five kills."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Point:
     """Where a training run is interrupted: at the n-th call of a function, the run sends itself a signal.
 
     Attributes:
-        function: its module and name, such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
+        function: its `module:name`, such as `components.train.loop.checkpoint:_write`, or `…:Checkpoints.save`.
         call: the number of the call, counted from 1; 0 never interrupts.
         signum: SIGKILL or SIGTERM.
         averaging: how the weights are averaged: ema or swa.
         where: the folder of the training run; by default, it is named after the point.
         whole: whether the whole train step runs instead of only the training loop.
         num_devices: the number of logical CPUs; with more than one, the network has no dropout and no batch
-            normalization, which differ between devices.
+            normalization, because these differ between devices.
     """
 
     function: str
@@ -72,7 +72,7 @@ def train_small(
     from components.train.network.architecture import build_network
     from components.train.tensorflow.devices import on_all_devices
 
-    saving.SAVE_SECONDS = -1.0  # type: ignore[misc]  # after each step, so that a checkpoint exists at any point
+    saving.SAVE_SECONDS = -1.0  # type: ignore[misc]  # saves after each step, so that a checkpoint always exists
     saving.LARGEST_SHARE = 1e9  # type: ignore[misc]
     params = small_params(averaging, epochs=epochs, plain=plain)
     _keep_in(folder)
@@ -164,7 +164,7 @@ def interrupt_at(point: Point) -> None:
 
 
 def run_until(point: Point, folder: Path) -> None:
-    """Trains until the point is reached; if it never is, the final weights are written to `<folder>-weights.npz`."""
+    """Trains until the point is reached; if this never happens, writes the weights to `<folder>-weights.npz`."""
     interrupt_at(point)
     if point.whole:
         train_whole(folder, point.averaging)
@@ -179,7 +179,7 @@ def run_until(point: Point, folder: Path) -> None:
 
 
 def interrupt_in_subprocess(folder: Path, order: Sequence[Point] | int) -> list[int]:
-    """Interrupts training at the points in `order`, or at random times with this seed; returns the exit codes."""
+    """Interrupts training at the points in `order`, or at random if `order` is a seed; returns the exit codes."""
     order_text = str(order) if isinstance(order, int) else json.dumps([astuple(point) for point in order])
     command = [sys.executable, "-m", "tests.unit.train.interrupted", str(folder), order_text]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

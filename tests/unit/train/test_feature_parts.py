@@ -1,4 +1,4 @@
-"""The parallel tasks that compute features produce exactly those that tune and train need."""
+"""Parallel tasks compute exactly the features that tune and train need."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A pretrained network, with its original top, as a model bundle."""
+"""A pretrained network with its original top becomes a model bundle."""
 
 import dataclasses
 import json

@@ -42,8 +42,8 @@ def install() -> None:
 def listeners(port: int | None) -> list[socket.socket]:
     """Returns duplicates of this process's listening sockets for a port.
 
-    BentoML's supervisor also holds these sockets. Unless they are shut down, new clients could still connect, but
-    would get no answer, while this process answers its last requests.
+    BentoML's supervisor also holds these sockets. If they stayed open while this process answers its last requests, new
+    clients could connect, but would get no answer.
     """
     copies = []
     sockets = [entry for entry in Path("/dev/fd").iterdir() if entry.is_socket()]
@@ -68,7 +68,7 @@ class GuardedProtocol(H11Protocol):
         self.idle_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the time limit for the header; closes the longest idle connection if there are too many."""
+        """Starts the header time limit; if there are too many connections, closes the one that is idle longest."""
         super().connection_made(transport)
         listeners(self._port())
         self._await_header()

@@ -107,7 +107,7 @@ async def read_photos(request: Request) -> list[bytes]:
 
 
 async def read_body(request: Request, max_bytes: int | None = None) -> bytes:
-    """Reads the whole body of a request, at most `max_bytes`; the default is the limit of uploads, MAX_BODY_BYTES.
+    """Reads the whole body of a request, at most `max_bytes`; the default is the limit for uploads, MAX_BODY_BYTES.
 
     Raises:
         RefusedUpload: the body is too large or incomplete, or arrives too slowly.

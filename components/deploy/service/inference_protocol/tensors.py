@@ -1,4 +1,4 @@
-"""Requests and responses of the inference protocol: JSON that contains the tensors, or JSON and then their bytes.
+"""Requests and responses of the inference protocol: JSON that contains the tensors, or JSON followed by their bytes.
 
 The second form is the binary tensor data extension, which clients use by default. The header
 `Inference-Header-Content-Length` contains the length of the JSON; the tensors follow it in order.
@@ -25,7 +25,7 @@ from components.deploy.service.protocol import MAX_FILES
 JSON_LENGTH: Final = "inference-header-content-length"
 MAX_JSON_BYTES: Final = 16 * 2**20
 MAX_VALUES: Final = 2**20
-"""The maximum number of values in JSON, enough for six photos of 224 × 224 px. Parsing needs up to 200 bytes each."""
+"""The maximum number of values in JSON: enough for six photos of 224 × 224 px. Parsing each needs up to 200 bytes."""
 MAX_QUICK_VALUES: Final = 2**14
 """Up to this many values are parsed within a few milliseconds."""
 MAX_LENGTH_DIGITS: Final = 9

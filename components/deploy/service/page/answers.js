@@ -1,4 +1,4 @@
-// The cards of the photos, with the model's answer and its explanation.
+// The cards that show each photo with the model's answer and its explanation.
 
 import { KeyNeededError, refusal, request } from "./client.js";
 import { byId, child, keepTinyPixels, messageOf } from "./dom.js";
@@ -12,7 +12,7 @@ const NUM_FIRST_BARS = 5;
 const NUM_MORE_BARS = 50;
 
 /**
- * Creates the card of a photo that is waiting for its answer.
+ * Creates the card for a photo that is waiting for its answer.
  * @param {File} file
  * @param {string} name
  * @returns {HTMLElement}
@@ -36,7 +36,7 @@ export function newCard(file, name) {
 }
 
 /**
- * Shows the answer to a photo.
+ * Shows the answer for a photo.
  * @param {Entry} entry
  * @param {Prediction | Failure} answer
  */
@@ -119,7 +119,7 @@ function barItem(answer) {
 }
 
 /**
- * Shows or hides the explanation of a class.
+ * Shows or hides the explanation for a class.
  * @param {HTMLElement} card
  * @param {File} file
  * @param {string} label

@@ -1,7 +1,7 @@
 // Access to the elements of the page.
 
 /**
- * Returns the element with an id.
+ * Returns the element with this id.
  * @template {HTMLElement} [Target=HTMLElement]
  * @param {string} id
  * @param {new () => Target} [type]

@@ -11,7 +11,7 @@ export function askForKey() {
 }
 
 /**
- * Stores each key that is entered.
+ * Stores each key that is entered, and then calls `onKey`.
  * @param {() => unknown} onKey
  */
 export function acceptKeys(onKey) {

@@ -9,7 +9,7 @@ import { addPhotos } from "./prediction_queue.js";
 /** @import { Fact } from "./facts.js" */
 /** @import { ModelCard, Sample } from "./types.js" */
 
-/** Shows the model of the service. */
+/** Shows the model card on the page, or asks for the key. */
 export async function showModel() {
   /** @type {ModelCard} */
   let model;

@@ -40,7 +40,7 @@ export function progressText(numAnswered, numAll) {
 export const probability = (share) => (share > MAX_SHOWN ? "> 99.9 %" : formatPercent(share));
 
 /**
- * The verdict of a prediction, and the doubts about it.
+ * The verdict to show for a prediction, and the doubts about it.
  * @param {import("./types.js").Prediction} prediction
  * @returns {{ verdict: string, doubts: string[] }}
  */

@@ -1,7 +1,7 @@
 """Stores feedback from clients: the correct label of a photo, by the id of its prediction.
 
-Each report is a line of JSON in `feedback/<day>-<process>.jsonl` in the folder of the prediction log. Anyone with
-access to the service can send feedback, so it may be wrong: `darkroom data next` asks a person to confirm it.
+Each reported label is a line of JSON in `feedback/<day>-<process>.jsonl` in the folder of the prediction log. Anyone
+with access to the service can report a label, so it may be wrong: `darkroom data next` asks a person to confirm it.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ MAX_LABELS: Final = 3
 """The maximum number of labels that clients can report for one prediction, one after another."""
 MAX_REMEMBERED: Final = 10_000
 """The number of predictions whose labels are remembered. To exceed MAX_LABELS for a prediction, a client must first
-send feedback for this many others."""
+send feedback for this many other predictions."""
 
 
 class LoggedFeedback(BaseRecord):
@@ -42,10 +42,10 @@ class FeedbackBook:
         self._num_bytes = 0
 
     def add(self, feedback: Feedback, predicted_label: str | None) -> str:
-        """Writes a report unless it repeats the previous one; returns the predicted label.
+        """Writes feedback unless it repeats the last label reported for the prediction; returns the predicted label.
 
         Args:
-            feedback: the report; its label must be a class of the model.
+            feedback: its label must be a class of the model.
             predicted_label: the predicted label in the log; None if the log does not contain the prediction.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The files of the prediction log: one JSON record per line, in chronological order, with limits on their size."""
+"""The files of the prediction log: one JSON record per line, in chronological order; line and file size are limited."""
 
 import bisect
 import errno
@@ -29,8 +29,8 @@ Record = TypeVar("Record", bound=BaseRecord)
 class DailyFiles:
     """Writes the records of one process to a file per day: `<day>-<process>.jsonl`.
 
-    The process has a random name, because processes in several containers can have the same process id and share a
-    folder.
+    `<process>` is a random name, because processes in several containers can share a folder and have the same process
+    id.
     """
 
     def __init__(self, folder: Path):

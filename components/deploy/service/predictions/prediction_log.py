@@ -126,7 +126,7 @@ class PredictionLog:
             self._warn_once("predictions arrive faster than the disk can write them")
 
     def add_feedback(self, feedback: Feedback) -> "Future[str]":
-        """Adds feedback to the queue; the future returns the predicted label, or raises an error of `FeedbackBook.add`.
+        """Adds feedback to the queue; the future returns the predicted label, or raises as `FeedbackBook.add` does.
 
         Raises:
             RefusedUpload: too many records wait to be written.

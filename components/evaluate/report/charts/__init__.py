@@ -1,1 +1,1 @@
-"""The charts of the report, in one style. Import `figures` or `network_diagram`."""
+"""The charts in the report, all in one style. Import `figures` or `network_diagram`."""

@@ -1,4 +1,4 @@
-"""Charts of calibration, abstention and robustness."""
+"""Charts for calibration, abstention and robustness."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
-"""CSS variables by color: a chart inside the page uses the page's colors; a separate file keeps its own, on white."""
+"""CSS variables by color: a chart inside the page uses the page's colors; a PNG file keeps these colors, on white."""
 
 MAX_SHRUNK = 640
 """A chart up to this width shrinks a little on a narrow page; a wider one keeps its size and can be scrolled."""
@@ -166,8 +166,8 @@ def inline_svg(figure: "Figure", description: str, name: str) -> Html:
 
     Args:
         figure: the chart.
-        description: what it shows, for screen readers.
-        name: prefix that makes its ids unique within the page.
+        description: what the chart shows, for screen readers.
+        name: a prefix that makes the ids in the chart unique within the page.
     """
     with style():
         file = io.StringIO()

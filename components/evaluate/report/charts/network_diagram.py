@@ -1,4 +1,4 @@
-"""Draws the network: one box per layer, a single box for a backbone, with shapes and parameters."""
+"""Draws the network: one box per layer, a single box for a backbone, with output shapes and parameter counts."""
 
 import contextlib
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ def describe_boxes(boxes: Sequence[Box]) -> str:
 def _layer_boxes(layers: Sequence[Layer], input_shape: Shape | None, num_classes: int) -> list[Box]:
     traced_layers: Sequence[TracedLayer] = ()
     if input_shape is not None:
-        with contextlib.suppress(ModelError):  # the head may start before the end of the backbone
+        with contextlib.suppress(ModelError):  # the layers may not fit this input shape
             traced_layers = trace(tuple(layers), input_shape)
     boxes = [Box(_describe_layer(layer), "", 0, "") for layer in layers[len(traced_layers) :]]
     for node in traced_layers:

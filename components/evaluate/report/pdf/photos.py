@@ -1,4 +1,4 @@
-"""Lays out the photos of the PDF report."""
+"""Lays out the photos in the PDF report."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Turns the blocks of the report into PDF elements that flow over the pages."""
+"""Turns the blocks of the report into PDF elements that flow across the pages."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ PAGE: Final = (595.28, 841.89)
 """A4, in points."""
 WIDTH: Final = PAGE[0] - 2 * MARGIN
 MOST_ROWS = 60
-"""The maximum number of rows of a table in the PDF; the HTML page contains all rows."""
+"""The maximum number of rows in a PDF table; the HTML page contains all rows."""
 LEAST_SCALE = 0.6
 """The smallest scale of a chart; at a smaller scale, its text is too small in print."""
 CHART_SHARE = 0.8

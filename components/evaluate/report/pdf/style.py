@@ -1,4 +1,4 @@
-"""Fonts and styles of the PDF report."""
+"""Fonts and styles for the PDF report."""
 
 from pathlib import Path
 from typing import Any

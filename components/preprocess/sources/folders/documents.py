@@ -1,4 +1,4 @@
-"""Notices about documents next to the class folders that may describe classes or splits, but are not read."""
+"""Notices about documents next to the class folders; they may describe classes or splits, but are not read."""
 
 from collections.abc import Sequence
 

@@ -13,7 +13,7 @@ from components.preprocess.sources.folders.names import class_name, may_be_photo
 from components.preprocess.sources.folders.tree import FolderTree, Parts
 
 MIN_PHOTOS: Final = 2
-"""The minimum number of photos of each class; a label that occurs only once is probably the name of the photo."""
+"""The minimum number of photos of each class; a label that occurs only once is probably the name of a photo."""
 CAMERA_WORDS: Final = frozenset(
     (
         *("img", "image", "images", "dsc", "dscn", "dscf", "pxl", "mvimg", "photo", "picture", "pic"),
@@ -21,7 +21,7 @@ CAMERA_WORDS: Final = frozenset(
         *("train", "test", "val", "valid", "validation", "im", "p"),
     )
 )
-"""Words in file names from cameras and programs, which are not classes."""
+"""Words that cameras and programs use in file names; they are not classes."""
 _MASK: Final = re.compile(r"(.+?)[ _-](?:mask|segmentation|seg|annotation|groundtruth|gt)(?:[ _-]?\d+)?", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?[^\W\d_].*?)[ ._(-]*\d+\)?", re.DOTALL)
 
@@ -76,7 +76,7 @@ def label_of(file_name: str) -> str | None:
 def read_file_names(
     photo_names: Mapping[Parts, Sequence[str]], folders: Mapping[Parts, SplitName | None]
 ) -> FileNames | None:
-    """Reads the classes from file names, if each training photo's name begins with one of two or more classes.
+    """Reads the classes from file names; None if a training photo's name has no class, or if there is only one class.
 
     Args:
         photo_names: the file names in each folder.

@@ -45,7 +45,7 @@ Place = tuple[str, SplitName | None]
 
 @dataclass(frozen=True)
 class Layout:
-    """The layout of the data.
+    """How folders and file names determine the class and the split of each photo.
 
     Attributes:
         prefix: the outer folders that contain everything else.
@@ -268,7 +268,7 @@ def _holds_folders_only(tree: FolderTree, folder: Parts) -> bool:
 
 
 def _report_rest(tree: FolderTree, prefix: Parts, left_out: list[str], classes: Classes) -> None:
-    """Adds notices about photos without labels."""
+    """Adds notices about folders that are left out, and about photos next to the class folders."""
     filled = [name for name in left_out if tree.num_photos((*prefix, name))]
     if filled:
         counts = join_names(filled, [tree.num_photos((*prefix, name)) for name in filled])

@@ -90,7 +90,7 @@ def may_list_split(file_name: str) -> bool:
 
 
 def split_candidates(folder_names: Iterable[str]) -> dict[str, SplitName]:
-    """The folders whose names are only a split, or a split with words that the name of another such folder also has.
+    """The folders whose names are only a split, or a split and words that also occur with another split.
 
     For example, `seg_train` next to `seg_test` is a split, but `steam_train` next to `bus` is not.
     """

@@ -23,7 +23,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
     """The split folders that contain class folders, and their splits; None if there are no such folders.
 
     Raises:
-        DataError: a split has two folders, or there is no training folder.
+        DataError: a split has several folders, or there is no training folder.
     """
     names = tree.photo_folders(prefix)
     candidates = split_candidates(names)
@@ -64,7 +64,7 @@ def find_split_folders(tree: FolderTree, prefix: Parts, where: str) -> dict[str,
 def _refuse_lone_split(
     tree: FolderTree, prefix: Parts, name: str, split: SplitName, others: list[str], where: str
 ) -> None:
-    """Raises an error if the only recognized split folder is next to splits with unknown names, or to class folders."""
+    """Raises an error if the only recognized split folder is next to splits with unknown names or class folders."""
     parent = split_parent(tree, (*prefix, name))
     inner = set(tree.photo_folders(parent))
     twins = [
@@ -159,7 +159,7 @@ def read_splits(tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName]
 
 
 def _is_placeholder(names: set[str], train_names: set[str]) -> bool:
-    """Whether the only folder of a split is a placeholder such as `test/unknown`, which some programs require."""
+    """Whether the only class folder of a split is a placeholder such as `test/unknown`, which some programs require."""
     keys = set(map(spelling_key, names))
     return len(names) == 1 and len(train_names) > 1 and not keys & set(map(spelling_key, train_names))
 
@@ -197,7 +197,7 @@ def _is_flat_split(tree: FolderTree, prefix: Parts, name: str) -> bool:
 def _report_rest(
     tree: FolderTree, prefix: Parts, splits: Mapping[str, SplitName], unlabeled: list[str], classes: Classes
 ) -> None:
-    """Adds notices about folders that are left out, and about the splits that are then taken from train."""
+    """Adds notices about folders that are left out, and about the splits that are taken from train instead."""
     names = tree.photo_folders(prefix)
     flat_names = [
         name for name in names if name in unlabeled or (name not in splits and _is_flat_split(tree, prefix, name))

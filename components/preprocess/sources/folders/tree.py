@@ -43,7 +43,7 @@ class FolderTree:
         return self._children.get(parent, [])
 
     def photo_folders(self, parent: Parts) -> list[str]:
-        """The names of the subfolders of a folder that contain photos, at any depth."""
+        """The names of those subfolders of a folder that contain photos, at any depth."""
         return [name for name in self.children(parent) if self._num_photos[*parent, name]]
 
     def empty_folders(self, parent: Parts) -> list[str]:
@@ -51,7 +51,7 @@ class FolderTree:
         return [name for name in self.children(parent) if self._is_empty((*parent, name))]
 
     def innermost(self, folder: Parts) -> Parts:
-        """The first folder, from this one downward, that contains more than a single subfolder."""
+        """The first folder, from this one downward, whose photos are not all in one subfolder."""
         names = self.photo_folders(folder)
         return folder if len(names) != 1 or self.photo_names(folder) else self.innermost((*folder, *names))
 

@@ -60,7 +60,7 @@ def is_binary(names: Sequence[str]) -> bool:
     plain = [name.rsplit("/", 1)[-1] for name in names]
     if any(IDX_NAME.fullmatch(name) for name in plain):
         return True
-    # A file train.bin may be anything, but CIFAR also has a file of class names.
+    # A file named train.bin may be anything, so there must also be CIFAR's file of class names.
     return any(CIFAR_NAME.fullmatch(name) for name in plain) and any(name in CLASS_FILES for name in plain)
 
 
@@ -137,7 +137,7 @@ def _batches(paths: Sequence[Path]) -> Iterator[Batch]:
 
 
 def _read_cifar(path: Path, *, has_coarse: bool) -> Batch:
-    """Reads rows of one label byte (two in CIFAR-100: coarse, then fine) and 3 × 32 × 32 values, plane by plane."""
+    """Reads rows of one label byte (two in CIFAR-100: coarse, then fine) and 3 × 32 × 32 values, color by color."""
     num_labels = 2 if has_coarse else 1
     row_bytes = num_labels + 3 * CIFAR_SIDE**2
     budget = _budget(path)

@@ -59,7 +59,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
 
 
 def _is_part(annotation: Mapping[str, Any]) -> bool:
-    """Whether an annotation marks a part of the photo; a box that starts in the top left corner may cover it all."""
+    """Whether an annotation marks a part of the photo; a box that starts in the top left corner may cover it."""
     box = annotation.get("bbox")
     return bool(annotation.get("segmentation")) or (isinstance(box, list) and box[:2] not in ([], [0, 0]))
 

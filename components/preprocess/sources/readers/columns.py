@@ -37,7 +37,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The possible names of each column, ignoring case; the first name in this order that exists is used."""
 UNSURE_SPLITS: Final = frozenset({"data_set", "dataset"})
-"""Columns with these names may also contain the source of a photo; they are used only if they contain splits."""
+"""A column with one of these names may contain sources of photos instead; it is used only if it contains splits."""
 ONE_HOT: Final[Mapping[str | None, bool]] = {
     None: False,
     **dict.fromkeys(("0", "0.0", "false"), False),
@@ -197,7 +197,7 @@ def _one_label_each(subject: str, paths: Column, labels: Sequence[list[str]]) ->
 
 
 def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
-    """The index of the label column or, if it has only numbers, that of a column with their names, with a notice."""
+    """The index of the label column or, if it contains class numbers, of a column with class names; and a notice."""
     numbers = cells.columns[place]
     if cells.names is None or not all(cell is None or re.fullmatch(r"\d+(\.0)?", cell) for cell in numbers):
         return place, ()

@@ -1,4 +1,4 @@
-"""Parses a JSON document of labels within size limits."""
+"""Parses a JSON document that contains labels, within size limits."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -78,7 +78,7 @@ def read_labels(path: Path, columns: ColumnNames | None = None) -> Labels:
 
 
 def find_photos(data_folder: DataFolder, *, min_classes: int = 2) -> PhotoSet:
-    """Finds the photos of a label file, one per row; repeated rows count once.
+    """Finds the photos to which a label file refers, one per row; repeated rows count once.
 
     Raises:
         DataError: the label file cannot be read, has too few classes, or refers to no existing photo.
@@ -134,7 +134,7 @@ Fault = tuple[str, str]
 
 
 def find_fault(row: LabelRow) -> Fault | None:
-    """The fault of a row itself; None if it is complete."""
+    """The fault in the row itself, such as a missing label; None if the row has no fault."""
     if row.path is None:
         return "no_path", "The row of the label file has no file name."
     if row.label is None:
@@ -145,7 +145,7 @@ def find_fault(row: LabelRow) -> Fault | None:
 
 
 def find_hindrance(row: LabelRow, match: Match, *, confined: bool) -> Fault:
-    """Why no file is found for a row: none exists, several match, or it must be in the data but is not."""
+    """Why no file is found for a row: none exists, several match, or the name leads out of the data."""
     if names := ", ".join(map(printable, match.candidates)):
         return "ambiguous_path", f"The name in the label file must match only one file; it matches {names}."
     danger = _find_danger(str(row.path)) if confined else None

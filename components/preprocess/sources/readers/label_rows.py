@@ -48,7 +48,7 @@ class SeveralLabelsError(DataError):
     """A label file has several labels for a photo.
 
     Attributes:
-        labels: all labels of such photos.
+        labels: all labels of the photos that have several.
     """
 
     def __init__(self, message: str, labels: frozenset[str]):

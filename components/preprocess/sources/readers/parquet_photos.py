@@ -36,7 +36,7 @@ SECONDS: Final = 7200.0
 def unpack_photos(
     path: Path, target: Path, name: str, split: SplitName | None, columns: ColumnNames, max_photos: int | None = None
 ) -> None:
-    """Writes the photos in a table to a folder, and adds rows to its LABELS_FILE; does nothing if there are no photos.
+    """Writes a table's photos to a folder, and their labels to LABELS_FILE there; does nothing if there are no photos.
 
     Args:
         path: the path of the table.
@@ -155,7 +155,7 @@ def _write_rows(path: Path, rows: Sequence[tuple[str, str | None, str]]) -> None
 
 
 def main(path: str, target: str, name: str, split: str, columns: str, max_photos: str) -> int:
-    """Limits the memory, then reads the table."""
+    """Limits the memory, then writes the photos."""
     import pyarrow  # noqa: F401 - imported before the limit, since its own memory does not count
 
     limit_memory(MEMORY_BYTES)

@@ -32,7 +32,7 @@ NOTED_FILES: Final = 64
 def download_files(
     system: Any, files: Mapping[str, RemoteFile], target: Path, uri: str, *, keep_others: bool = False
 ) -> None:
-    """Downloads files to `target` if they are missing there or if their tag has changed."""
+    """Downloads missing and changed files to `target`; unless `keep_others` is True, removes other files there."""
     target.mkdir(parents=True, exist_ok=True)
     with FileLock(note_path(target, "lock")):
         for name, file in download_missing(system, files, target, uri).items():

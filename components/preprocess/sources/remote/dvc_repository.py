@@ -48,8 +48,8 @@ REMOTE_SETTINGS: Final = frozenset(
         "version_aware",
     )
 )
-"""The settings of an untrusted remote that are used; they only describe where it is. Users set keys, passwords and
-programs themselves, with `dvc config --global` or in the environment."""
+"""The only settings of a remote that are taken from an untrusted repository; they describe just where it is and how to
+reach it. Users set keys, passwords and programs themselves, with `dvc config --global` or in the environment."""
 PLAIN: Final = re.compile(r"[\w.-]{1,100}")
 HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
 MAX_POINTER_BYTES: Final = 16 * 2**20
@@ -210,7 +210,7 @@ def _read_yaml(content: bytes) -> dict[str, Any]:
 
 
 def _config(tree: _Tree, path: str, local: Path | None) -> dict[str, Any]:
-    """The cache and remotes for DVC; only safe settings unless the current working folder is in the repository."""
+    """The cache and remotes for DVC: all settings if the working folder is in the repository, else only safe ones."""
     from dvc.config import Config
 
     if local is not None and Path.cwd().resolve().is_relative_to(local):

@@ -66,7 +66,7 @@ def fetch(uri: str, list_referenced: Callable[[Path], list[str]] | None = None) 
 
 
 def checked_address(uri: str) -> Address:
-    """Checks an address.
+    """Checks that an address is complete and supported.
 
     Raises:
         DataError: the address is redacted and its secret is unknown, or its kind is not supported.

@@ -102,7 +102,7 @@ def remote_file(name: str, info: Mapping[str, Any]) -> RemoteFile:
 
 
 def pin_to_commit(files: Mapping[str, RemoteFile], commit: str) -> dict[str, RemoteFile]:
-    """Replaces the tags of files with the commit, because files of a commit never change."""
+    """Replaces the tags of files with the commit, because files in a commit never change."""
     return {name: RemoteFile(file.name, file.size, f"{commit}/{file.name}") for name, file in files.items()}
 
 

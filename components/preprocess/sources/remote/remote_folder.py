@@ -51,7 +51,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
 
     def photo_at(self, location: Path, listed_file: RemoteFile | None = None) -> "RemotePhoto":
-        """The photo for a path in the cache; its version is from this task's listing or else from `listed_file`."""
+        """The photo at a path in the cache, in the version that this task has listed, else that of `listed_file`."""
         name = location.relative_to(self.path).as_posix()
         file = listed_file if self.files is None else self.files.get(name)
         if file is None:
@@ -79,7 +79,7 @@ class RemoteFolder:
         return self._versions.get(name)
 
     def locate(self, path: Path) -> Path:
-        """Downloads the file for a path in the cache."""
+        """Downloads the file that belongs at a path in the cache, and returns the path."""
         photo = self.photo_at(path)
         self.fetch({photo.name: photo.file})
         return path
@@ -112,7 +112,7 @@ class RemotePhoto:
     Attributes:
         folder: the folder of the photo.
         name: the path relative to the folder.
-        file: its version on the server.
+        file: the file on the server, with the tag of its version.
     """
 
     folder: RemoteFolder
@@ -151,7 +151,7 @@ def fetch_photos(photos: Sequence[PhotoFile]) -> None:
 
 
 def list_remote_folder(data: str) -> RemoteFolder | None:
-    """Lists the folder at an address; None if there is none, or if the data must be downloaded completely.
+    """Lists the folder at an address; None if there is no folder, or if the data must be downloaded completely.
 
     Archives, label files, paths in DVC repositories and binary files with many photos are downloaded completely.
 

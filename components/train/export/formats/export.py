@@ -81,7 +81,7 @@ def export_model(
     """Writes a model in another format, loads it again and compares it with the graph that the service runs.
 
     Args:
-        dataset_dir: contains golden/, the photos on which the models are compared, and the splits, which int8 needs.
+        dataset_dir: contains golden/ (the photos on which the models are compared) and the splits (needed for int8).
         bundle_dir: contains bundle.json, model.keras and export/.
         evaluation_dir: contains calibration.json with the temperature; without it, probabilities are uncalibrated.
         target: a new folder.

@@ -67,7 +67,7 @@ def read_photo(path: str) -> np.ndarray:
 
 
 def scale(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Shrinks by averaging areas, then enlarges by linear interpolation, each side as needed."""
+    """Shrinks a photo by averaging areas, then enlarges it by linear interpolation, each side as needed."""
     smaller = min(size[0], photo.width), min(size[1], photo.height)
     return photo.resize(smaller, Image.Resampling.BOX).resize(size, Image.Resampling.BILINEAR)
 

@@ -1,4 +1,4 @@
-"""The source of an export, and the interface of an exported model."""
+"""The trained model from which an export starts, and the interface of an exported model."""
 
 import contextlib
 import re
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def answer(self) -> Callable[[Any], dict[str, Any]]:
-        """Maps pixels to logits and calibrated probabilities with TensorFlow operations."""
+        """The function that maps pixels to logits and calibrated probabilities, with TensorFlow operations."""
         import tensorflow as tf
 
         model = self.model  # loaded here, not while the function is traced

@@ -67,7 +67,7 @@ def load_litert(folder: Path) -> Ask:
     with _quiet_output():
         interpreter = Interpreter(str(folder / "model.tflite"))
         run = interpreter.get_signature_runner()
-        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run prints too
+        run(**{INPUT: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})  # the first run also prints
     return lambda pixels: np.concatenate([run(**{INPUT: photo[np.newaxis]})["probabilities"] for photo in pixels])
 
 

@@ -165,7 +165,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "KERAS_HOME": str(folder),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_ENABLE_ONEDNN_OPTS": "0",  # its ReLU turns NaN into 0: some processors would accept a broken upload
+        "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN's ReLU turns NaN into 0, which hides a broken upload on some processors
     }
 
 

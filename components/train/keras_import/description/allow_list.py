@@ -18,7 +18,7 @@ MODELS: Final = {"Functional", "Model", "Sequential"}
 OPERATIONS: Final = {"Add", "Divide", "Multiply", "Subtract", "TrueDivide"}
 """Arithmetic with a number, as in `x / 255`; it becomes a Rescaling layer."""
 LEGACY_KINDS: Final = dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization")
-"""Names of layers in TensorFlow 1.13 to 1.15 and 2.0."""
+"""The layer names that TensorFlow 1.13 to 1.15 and 2.0 used, and the current names."""
 LEGACY_OPERATIONS: Final = {"TFOpLambda"}
 """Arithmetic in Keras 2; its function is checked when it is parsed."""
 
@@ -45,7 +45,7 @@ _KNOWN: Final = {
 }
 
 _MODULES: Final = ("keras", "tf_keras", "builtins")
-"""The top-level modules of the classes that files of Keras 2 and 3 name. The names are compared, never imported."""
+"""The top-level modules of the classes in files from Keras 2 and 3. The names are compared, never imported."""
 
 _WHY: Final = {
     "Lambda": "it contains custom code",

@@ -1,4 +1,4 @@
-"""Adapts the outputs of a network that keeps its own output layer: one logit per class of the data, in order."""
+"""Adapts the outputs of a network that keeps its own output layer: one logit per class, in the order of the classes."""
 
 from collections.abc import Sequence
 from dataclasses import replace

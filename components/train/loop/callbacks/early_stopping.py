@@ -17,16 +17,16 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
     """Validates the averaged weights if averaging is on, keeps the best weights, and stops early.
 
     Attributes:
-        mean: the mean of the weights at the ends of the last epochs; empty before the first averaged epoch.
+        mean: the mean of the weights after each averaged epoch so far; empty before the first of these epochs.
     """
 
     def __init__(self, keep: Callable[[float], None], phase: Phase, swa: float | None, training: Batches):
         """Creates the callback of one phase.
 
         Args:
-            keep: called with the validation loss if the weights are the best of the phase.
+            keep: called with the validation loss whenever the weights are the best of the phase so far.
             phase: the resolved phase.
-            swa: the share of the planned epochs, counted from the end, whose weights are averaged; None averages none.
+            swa: the last epochs whose weights are averaged, as a share of the planned epochs; None for no averaging.
             training: the batches from which the moving statistics of batch normalization are renewed.
         """
         super().__init__()
@@ -51,7 +51,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         self.mean, self._num_averaged = list(mean), state["averaged"]
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Records the epoch."""
+        """Records the index of the epoch."""
         self._epoch = epoch
 
     def on_test_begin(self, _logs: dict[str, Any] | None = None) -> None:
@@ -67,7 +67,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
         renew_statistics(self.model, self._training)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Keeps the weights if their validation loss is the lowest, and restores the training weights."""
+        """Keeps the weights if their validation loss is the lowest so far, and restores the training weights."""
         loss = float((logs or {})["loss"])
         if loss < self._lowest - (self._stopping.min_delta if self._stopping else 0.0):
             self._lowest, self._waited = loss, 0
@@ -82,7 +82,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no ty
             self.model.stop_training = True
 
     def _swap(self) -> None:
-        """Exchanges the weights with their mean."""
+        """Swaps the weights with their mean: that of the last epochs, or the optimizer's moving average."""
         if self.mean:
             weights = self.model.get_weights()
             self.model.set_weights(self.mean)

@@ -1,4 +1,4 @@
-"""Reports progress: a line per epoch, and the load of the machine."""
+"""Reports progress: the metrics during and after each epoch, and the load of the machine."""
 
 import contextlib
 import logging
@@ -47,7 +47,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             note_step: called every few seconds with metrics and the number of completed steps.
             phase: the number of the phase, counted from 1.
             first: the number of the phase's first epoch, counted from 1 over all phases.
-            planned: the number of epochs of all phases if none stops early.
+            planned: the total number of epochs if neither this phase nor a later one stops early.
             training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             deadline: ends the training before an epoch that would exceed it.
         """
@@ -65,11 +65,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._num_ended = 0
 
     def state(self) -> dict[str, float]:
-        """Returns the state for a checkpoint within an epoch: the means over the batches so far."""
+        """Returns the state for a checkpoint within an epoch: the mean loss and accuracy over the batches so far."""
         return self._means
 
     def restore(self, state: dict[str, float]) -> None:
-        """Restores the means of an interrupted epoch, before training on its remaining batches."""
+        """Restores the means of an interrupted epoch; called before training on its remaining batches."""
         self._earlier = state
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
@@ -83,7 +83,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._step_start = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Updates the means of the epoch, reports them every few seconds, and ends the phase on NaN or infinity."""
+        """Updates the means of the epoch, reports them every few seconds, and checks loss, weights and deadline."""
         now = time.monotonic()
         num_done = min(batch + 1, len(self._training))  # with several steps per execution, Keras counts past the end
         self._waited += measure_input_wait(self._training.made_at[self._num_done : num_done], self._step_start, now)
@@ -135,7 +135,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._validation_start = time.monotonic()
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Logs the metrics of the epoch; stops on request, or if another epoch would exceed the time limit."""
+        """Logs the metrics of the epoch; stops the training on request, or if the time does not allow another epoch."""
         now = time.monotonic()
         figures = {name: float(value) for name, value in (logs or {}).items()}
         figures |= self._over_epoch(figures, self._training.num_examples)
@@ -175,7 +175,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
             self.model.stop_training = True
 
     def _over_epoch(self, logs: Mapping[str, Any], num_seen: int) -> dict[str, float]:
-        """Returns the means over the epoch so far, including the batches before a resume, which Keras does not see."""
+        """Returns the means over the epoch so far, including batches before a resume, which Keras does not see."""
         num_earlier = self._training.num_seen(0)
         return {
             name: (self._earlier.get(name, 0.0) * num_earlier + float(logs[name]) * (num_seen - num_earlier)) / num_seen
@@ -188,7 +188,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 raise self._diverged("The loss", loss)
 
     def _check_weights(self) -> None:
-        """Checks the weights, because a weight that is NaN may not show in the loss: oneDNN's ReLU turns NaN into 0."""
+        """Checks the weights, because a NaN weight may leave the loss finite: oneDNN's ReLU turns NaN into 0."""
         if (broken := broken_weight(self.model)) is not None:
             raise self._diverged(f"The weight {broken[0]}", broken[1])
 
@@ -202,7 +202,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
 
 
 def broken_weight(model: keras.Model) -> tuple[str, float] | None:
-    """Returns the path of the first weight with NaN or infinity, and that value; None if all weights are finite."""
+    """Returns the path of the first weight that has NaN or infinity, and that value; None if there is none."""
     for weight, values in zip(model.weights, model.get_weights(), strict=True):
         is_number = np.isfinite(values)
         if not is_number.all():
@@ -230,7 +230,7 @@ def measure_input_wait(made_at: np.ndarray, start: float, end: float) -> float:
 
 
 class EndedError(ModelError):
-    """The phase cannot continue; the completed epochs count."""
+    """The phase cannot continue; the results of the completed epochs are kept."""
 
 
 class DivergedError(EndedError):

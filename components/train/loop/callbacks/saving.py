@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS: Final = 120.0
 """The minimum time between two checkpoints within an epoch."""
 LARGEST_SHARE: Final = 0.05
-"""The maximum share of the time that checkpoints may take; if epochs are very short, not all of them are saved."""
+"""The maximum share of the time that saving may take; if epochs are very short, some end without a checkpoint."""
 
 MakeState = Callable[[int, int, bool], State]
 """Called with the number of completed epochs of the phase, the number of completed batches of the next epoch, and
@@ -41,11 +41,11 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         """Creates the callback of one phase.
 
         Args:
-            checkpoints: store the states.
+            checkpoints: where the states are saved.
             make_state: returns the current state of the training.
             training: the training batches; in a resumed epoch, Keras sees only the remaining ones.
             epochs: the number of epochs of the phase.
-            stop_requested: set if the training must end now.
+            stop_requested: the event that is set when the training must end.
         """
         super().__init__()
         self._checkpoints = checkpoints
@@ -57,7 +57,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
         self._last_save = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        """Records the epoch."""
+        """Records the index of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -99,10 +99,10 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no typ
 
 @contextlib.contextmanager
 def catch_sigterm(listens: bool) -> Iterator[threading.Event]:
-    """If `listens`, SIGTERM sets the event instead of ending the process; the caller must check the event."""
+    """Yields an event; if `listens`, SIGTERM sets it instead of ending the process, so the caller must check it."""
     stop_requested = threading.Event()
     if not listens or threading.current_thread() is not threading.main_thread():
-        yield stop_requested  # only the main thread receives signals in Python
+        yield stop_requested  # Python handles signals only in the main thread
         return
     before = signal.signal(signal.SIGTERM, lambda *_: stop_requested.set())
     try:

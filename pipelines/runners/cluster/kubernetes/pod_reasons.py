@@ -57,7 +57,7 @@ class PodReasons:
         return f"kubectl -n {self._namespace} describe pods -l {self._selector}"
 
     def find(self) -> dict[str, str]:
-        """Finds out why pods do not run or were killed, by node id; pods without a reason are left out."""
+        """Returns the reasons why pods do not run or were killed, by node id; pods without a reason are left out."""
         reasons = {}
         for pod in self._ask("pods", "-l", self._selector):
             node_id = pod["metadata"].get("annotations", {}).get(NODE_ANNOTATION)

@@ -36,7 +36,7 @@ def check_volumes(placement: Placement, num_workers: int, namespace: str) -> Non
 
     Args:
         placement: the placement of the tasks, which names the claims and selects the nodes.
-        num_workers: the number of tasks that share the work of a step and run at the same time.
+        num_workers: the largest number of tasks that share the work of one step and run at the same time.
         namespace: the namespace of the tasks.
 
     Raises:

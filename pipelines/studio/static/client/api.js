@@ -62,8 +62,8 @@ const NUM_TRIES = 60;
 const RETRY_MILLISECONDS = 1000;
 
 /**
- * Sends a GET request. The server reads data for one request at a time; while it is busy, the request is repeated,
- * for up to NUM_TRIES tries.
+ * Sends a GET request. The server reads data for one request at a time; while it is busy, the request is tried again,
+ * up to NUM_TRIES times in total.
  * @template Answer
  * @param {string} path
  * @param {number} [retryMilliseconds]
@@ -101,7 +101,7 @@ export const post = (path, body = {}) =>
 export const put = (path, file) => request(path, { method: "PUT", body: file });
 
 /**
- * Like `put`, but for large files: it reports the progress.
+ * Like `put`, but reports the progress; meant for large files.
  * @param {string} path
  * @param {Blob} file
  * @param {(share: number) => void} onProgress Called with the share of the file that has been sent.

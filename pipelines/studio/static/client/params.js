@@ -90,7 +90,7 @@ export function parseValue(text, kind) {
 export const isSame = (first, second) => JSON.stringify(first) === JSON.stringify(second);
 
 /**
- * The dotted keys of the values that differ from the defaults, except those of the data, its audit and the model.
+ * The dotted keys of the values that differ from the defaults, except the keys for the data, the audit and the model.
  * @param {{ [section: string]: Json | undefined }} params
  * @returns {string[]}
  */

@@ -38,7 +38,7 @@ export const state = { draft: EMPTY_DRAFT, jobs: [], changed: null, schema: {}, 
 
 /**
  * @typedef {object} Events The names of events and what their listeners receive.
- * @property {{ elsewhere: boolean }} draft `elsewhere`: whether it was changed outside this tab.
+ * @property {{ elsewhere: boolean }} draft `elsewhere`: whether the draft was changed outside this tab.
  * @property {undefined} data
  * @property {undefined} jobs
  * @property {undefined} online
@@ -81,7 +81,7 @@ function emit(name, event) {
 
 // --- the draft -------------------------------------------------------------------------------------------------------
 
-/** Loads the draft, and receives updates from the server from then on. */
+/** Loads the draft, and keeps it up to date from then on. */
 export async function load() {
   [state.draft, state.schema] = await Promise.all([
     /** @type {Promise<Draft>} */ (get("api/draft")),
@@ -211,7 +211,7 @@ let watchedJobId = null;
 let logPosition = 0;
 
 /**
- * Watches a job; each update of it emits the event `live`.
+ * Watches a job; each change to the job emits the event `live`.
  * @param {string | null} id Null to watch no job.
  */
 export function watchJob(id) {
@@ -270,7 +270,7 @@ function receiveJobs(message) {
   const isNewer = message.revision > state.draft.revision;
   const dataChanged = state.changed !== null && message.changed !== state.changed;
   state.changed = message.changed;
-  // The draft also contains whether training can start, which depends on the data.
+  // The draft also states whether training can start, which depends on the data.
   if (isNewer || dataChanged)
     reload()
       .then(() => dataChanged && emit("data", undefined))

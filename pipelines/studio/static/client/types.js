@@ -1,4 +1,4 @@
-// The types of the draft and of jobs from the server. Only the type checker uses this file; no browser loads it.
+// The types of the server's answers about the draft and jobs. Only the type checker loads this file.
 
 /** @typedef {null | boolean | number | string | Json[] | { [key: string]: Json }} Json */
 /** @typedef {{ value: number, low: number, high: number }} Interval A share and its confidence interval. */
@@ -87,14 +87,14 @@
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 /** @typedef {"waiting" | "running" | "done" | "failed" | "stopped" | "lost"} JobState */
-/** @typedef {JobState | "none"} WorkState `none`: the work has no job. */
+/** @typedef {JobState | "none"} WorkState `none`: there is no job for the work. */
 
 /**
  * @typedef {object} Job
  * @property {string} id
  * @property {string} kind
  * @property {string} title
- * @property {string[]} command The words after `darkroom`, or a whole command if the first word is a path.
+ * @property {string[]} command The words after `darkroom`, or a whole command if the first word is an absolute path.
  * @property {string} created ISO 8601.
  * @property {{ [fact: string]: string }} about
  * @property {JobState} state
@@ -121,8 +121,8 @@
  * @property {number | null} seconds How long the step took.
  * @property {number | null} expected_seconds How long it took in the latest finished run.
  * @property {number | null} share The completed share, if the step reports it.
- * @property {PartView[]} parts The tasks that share its work and have already started.
- * @property {number} num_parts The number of tasks that share its work.
+ * @property {PartView[]} parts The tasks that share the work of this step and have already started.
+ * @property {number} num_parts The number of tasks that share the work of this step; 0 if the work is not shared.
  */
 
 /** @typedef {{ job: string, step: string, share: number | null }} Progress The progress of the current training run. */

@@ -1,4 +1,4 @@
-// The audit of the data: its progress, its findings, and the actions on them.
+// The audit of the data: its progress, its findings, and what the user can do about them.
 
 import { get, post } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";
@@ -91,7 +91,7 @@ function progress(view) {
 function auditResult(view, info, data, findingsState) {
   const { decisions } = findingsState;
   const showDecisions = () => {
-    // A photo may be in several findings.
+    // A photo may be in several findings, each with its own list of choices.
     for (const choice of document.querySelectorAll(".case select")) {
       if (choice instanceof HTMLSelectElement) setChoice(choice, choiceOf(decisions, choice.dataset.path ?? ""));
     }
@@ -140,7 +140,7 @@ function acceptedKinds() {
 }
 
 /**
- * The checks without findings, the checks that were not done, and why they were not.
+ * The checks without findings, the checks that were not done, and the reasons.
  * @param {import("./types.js").Check[]} checks
  */
 function checkList(checks) {

@@ -70,7 +70,7 @@ function dataActions() {
 }
 
 /**
- * How close a class is to the recommended number of photos; null if it has enough.
+ * A meter that shows how close a class is to the recommended number of photos; null if it has enough.
  * @param {number} numPhotos
  */
 function balance(numPhotos) {
@@ -180,7 +180,7 @@ function acceptDrops(element, add) {
   });
 }
 
-/** The form that adds a class. A screen keeps one form, so that its text is kept when the classes are drawn again. */
+/** The form that adds a class. The screen reuses it, so that typed text is kept when the classes are redrawn. */
 export function newClassForm() {
   const name = h("input", {
     type: "text",

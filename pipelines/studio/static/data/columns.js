@@ -1,4 +1,4 @@
-// The form in which the user assigns the columns of a label file.
+// The form in which the user specifies the columns of a label file.
 
 import { changeData } from "../client/state.js";
 import { actionButton, field, h } from "../elements/dom.js";

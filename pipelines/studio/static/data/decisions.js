@@ -7,11 +7,11 @@
 export const SPLITS = ["train", "validation", "test"];
 const KEEP = "";
 const LEAVE_OUT = "-";
-/** The number of choices of choicesFor that come before the classes. */
+/** The number of choices that choicesFor returns before those for the classes. */
 export const NUM_GENERAL_CHOICES = 2;
 
 /**
- * The decision about a photo, as a key of its list of choices.
+ * The decision about a photo, as the key of one of the choices from choicesFor.
  * @param {DecisionLog} decisions
  * @param {string} path
  */
@@ -25,7 +25,7 @@ export function choiceOf(decisions, path) {
  * Stores the decision about a photo.
  * @param {DecisionLog} decisions Modified in place.
  * @param {string} path
- * @param {string} choice The key of a choice of choicesFor.
+ * @param {string} choice The key of one of the choices from choicesFor.
  */
 export function decide(decisions, path, choice) {
   decisions.decide([path], choice === KEEP ? undefined : choice === LEAVE_OUT ? null : choice.slice(1));
@@ -54,7 +54,7 @@ export function choicesFor(classNames, className) {
 export const splitTotals = (info) => SPLITS.map((split) => sum(Object.values(info.counts[split])));
 
 /**
- * The number of photos of each class: in each split, and in total.
+ * The number of photos in each class, per split and in total.
  * @param {AuditInfo} info
  */
 export function classTotals(info) {

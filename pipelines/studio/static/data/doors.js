@@ -11,7 +11,7 @@ import { filesOfDrop, folderUpload } from "./folder_upload.js";
 
 async function startAudit() {
   announce("The photos have been chosen.");
-  await post("api/audit").catch(ignoreFailure); // incomplete data cannot be audited yet
+  await post("api/audit").catch(ignoreFailure); // fails while the data is incomplete
 }
 
 /** @param {string} uri */
@@ -117,7 +117,7 @@ function uploadDoor(maxBytes) {
   );
 }
 
-/** @param {string[]} ownNames The data sets that were created or uploaded in the studio. */
+/** @param {string[]} ownNames The names of the data sets that were created or uploaded in the studio. */
 function newDataDoor(ownNames) {
   const name = h("input", {
     type: "text",

@@ -10,7 +10,7 @@ import { formatCount, pluralize } from "../elements/format.js";
 const KIND_NAMES = { folder: "Folder", archive: "Archive", table: "Table" };
 
 /**
- * A form for a path or address, and a list of folders to choose from.
+ * A form for a path or address, and a list of folders, archives and tables to choose from.
  * @param {(uri: string) => Promise<unknown>} choose
  */
 export function fileBrowser(choose) {

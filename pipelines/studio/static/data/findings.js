@@ -99,7 +99,7 @@ function caseItem(audited, note, data, decisions, showDecisions) {
   const classNames = data.classes.map(({ name }) => name);
   const facts = [audited.class_name, audited.split, audited.kept ? null : "left out"].filter(Boolean).join(" · ");
   const choices = choicesFor(classNames, audited.class_name);
-  // A list of a thousand classes for each photo would be too many elements, so classes are added when a list is used.
+  // With a thousand classes, full lists would need too many elements, so a list gets its classes when it is focused.
   const choice = select(
     classNames.length > MANY_CLASSES ? choices.slice(0, NUM_GENERAL_CHOICES) : choices,
     choiceOf(decisions, path),

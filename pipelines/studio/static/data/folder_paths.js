@@ -1,4 +1,4 @@
-// Derives the class of a photo from its path, such as pets/cat/1.jpg in the chosen folder pets.
+// Derives the class of a photo from its path: cat for pets/cat/1.jpg, where pets is the chosen folder.
 
 /**
  * The name of the folder that contains a photo; empty for photos directly in the chosen folder.

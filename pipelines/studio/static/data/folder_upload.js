@@ -13,7 +13,8 @@ const PHOTO = /\.(jpe?g|png|webp|bmp|tiff?|gif|hei[cf])$/i;
 const NUM_FAILURES = 3;
 
 /**
- * Returns an input for a folder, and `send`, which uploads dropped files. The progress stays visible on all screens.
+ * Returns `input`, which lets the user choose a folder, and `send`, which uploads the files of a folder. The progress
+ * stays visible on all screens.
  * @param {() => Promise<void>} onDone
  */
 export function folderUpload(onDone) {

@@ -15,8 +15,8 @@
  * @property {[path: string, why: string][]} rejected
  * @property {string[]} splits
  * @property {string[]} notices How the data was read, if that is not obvious.
- * @property {boolean} has_table Whether there is a file that may contain the classes of the photos.
- * @property {{ [role: string]: string | number }} columns The columns of that file that the user assigned, by role.
+ * @property {boolean} has_table Whether the data contains a file that may be a label file.
+ * @property {{ [role: string]: string | number }} columns The columns that the user assigned for this file, by role.
  * @property {string | null} fault
  */
 
@@ -34,7 +34,7 @@
  * @typedef {object} DataAnswer
  * @property {DataView | null} data
  * @property {Version[]} versions
- * @property {string[]} own Data sets that were created or uploaded in the studio.
+ * @property {string[]} own The names of the data sets that were created or uploaded in the studio.
  * @property {number} max_upload_bytes
  */
 

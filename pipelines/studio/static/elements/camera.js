@@ -3,8 +3,8 @@
 import { h, openDialog, showProblem } from "./dom.js";
 
 /**
- * Takes photos until the user closes the window. If the page cannot use the camera, it asks the browser for one photo,
- * for which the browser of a phone opens the camera app.
+ * Takes photos until the user closes the window. If the page cannot use the camera, it asks the browser for one photo;
+ * on a phone, the browser then opens the camera app.
  * @param {string} title
  * @param {(photo: File) => unknown} onPhoto
  */

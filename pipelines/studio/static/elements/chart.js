@@ -1,4 +1,4 @@
-// A line chart over epochs, with the values under the pointer, zoom and smoothing.
+// A line chart over epochs, with zoom, smoothing, and the values of the epoch under the pointer.
 
 import { drawPicture, EDGE, HEIGHT, WIDTH } from "./chart_picture.js";
 import { MIN_SHOWN, shownRange, smooth, viewOf } from "./chart_view.js";
@@ -17,7 +17,7 @@ import { h, svg } from "./dom.js";
 
 /**
  * @typedef {object} ChartOptions
- * @property {boolean} [isShare] Whether the values are shares, whose axis ends at 100 %; other axes start at 0.
+ * @property {boolean} [isShare] Whether the values are shares; if so, the axis ends at 100 %, otherwise it starts at 0.
  * @property {number} [numPlanned] The minimum number of epochs on the axis.
  * @property {number | null} [bestEpoch] The number of the best epoch, from 1.
  * @property {string} [note] The text below the chart while no epoch is selected.

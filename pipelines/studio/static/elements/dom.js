@@ -63,7 +63,7 @@ function setAttribute(element, name, value) {
 }
 
 /**
- * Flattens the children of an element into one list, without empty ones.
+ * Flattens the children of an element into one list, without those that are null, undefined or false.
  * @param {Child[]} children
  * @returns {(Node | string)[]}
  */
@@ -190,7 +190,7 @@ export function copyableCode(text) {
 }
 
 /**
- * Opens a window over the page, which is removed when it is closed.
+ * Opens a window over the page; the window is removed when it is closed.
  * @param {Attributes<HTMLDialogElement> & { onclose?: () => unknown }} attributes
  * @param {Child[]} children
  */
@@ -207,7 +207,7 @@ export function openDialog({ onclose, ...attributes }, ...children) {
 }
 
 /**
- * A section of a screen with a heading.
+ * A section of a screen, with a heading unless the title is empty.
  * @param {string} title
  * @param {Child[]} children
  */
@@ -228,7 +228,7 @@ export function figure(name, text, note) {
 
 /**
  * The head of a table.
- * @param {string[]} names The names of the columns; empty for a column of controls.
+ * @param {string[]} names The names of the columns; a column of controls has an empty name.
  */
 export function tableHead(names) {
   const columns = names.map((name) => (name ? h("th", { scope: "col" }, name) : h("td", {})));

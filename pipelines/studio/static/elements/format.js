@@ -97,14 +97,14 @@ export function formatDateTime(timestamp, now = new Date()) {
 }
 
 /**
- * The sides of photos in pixels.
+ * The height and width of photos in pixels, such as 96 × 128.
  * @param {number | number[]} imageSize The height and width, or one number if they are equal.
  */
 export const formatSides = (imageSize) =>
   Array.isArray(imageSize) ? imageSize.join(" × ") : `${imageSize} × ${imageSize}`;
 
 /**
- * A number rounded to a number of significant digits, without trailing zeros.
+ * A number rounded to the given number of significant digits, without trailing zeros.
  * @param {number} number
  * @param {number} digits
  */

@@ -1,4 +1,4 @@
-// The next action for a problem: the button at the end of its message.
+// The next action for a problem, which the page offers as a button after the error message.
 
 /** @typedef {{ text: string, href: string | null }} NextAction If `href` is null, the button reloads the page. */
 

@@ -9,7 +9,7 @@ const PAGE_SIZE = 24;
 const positions = new Map(); // a redrawn list keeps its search and page
 
 /**
- * The items of a list whose text contains a search term, ignoring case.
+ * The items whose text contains a search term, ignoring case.
  * @template Item
  * @param {Item[]} items
  * @param {(item: Item) => string} textOf

@@ -1,4 +1,4 @@
-// Scales of charts: round values on an axis, their number of digits, and positions in a picture.
+// Scales for charts: round values on an axis, the number of digits to show, and positions in a picture.
 
 import { formatPercent } from "./format.js";
 
@@ -50,7 +50,7 @@ export const digitsOf = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-
  */
 
 /**
- * The formats of values and ticks in a chart.
+ * The formats for values and ticks in a chart.
  * @param {number} step The distance between two ticks.
  * @param {boolean} isShare
  * @returns {Formats}

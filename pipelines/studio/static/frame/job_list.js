@@ -1,4 +1,4 @@
-// The list of jobs behind the button in the header.
+// The list of jobs, which a button in the header opens.
 
 import { post } from "../client/api.js";
 import { isUnfinished, state } from "../client/state.js";

@@ -1,4 +1,4 @@
-// The panel "No magic": the equivalent commands and params file.
+// The panel "No magic": the commands and the params file that do the same as the page.
 
 import { post } from "../client/api.js";
 import { reload, state } from "../client/state.js";
@@ -8,7 +8,7 @@ let isOpen = false;
 
 /**
  * Shows the current commands and params.
- * @param {string[]} commands The equivalent commands of the screen.
+ * @param {string[]} commands The commands that do the same as the screen.
  * @param {() => unknown} showScreen Draws the screen again after an import.
  */
 export function showNoMagic(commands, showScreen) {

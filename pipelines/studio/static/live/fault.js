@@ -1,4 +1,4 @@
-// Why a job failed, with a button for each setting that the message names.
+// Why a job failed, with a button for each setting that the error message names.
 
 import { schemaOf } from "../client/state.js";
 import { h } from "../elements/dom.js";

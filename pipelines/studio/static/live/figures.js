@@ -7,7 +7,7 @@ import { bestEpoch, isLearning } from "./progress.js";
 /** @import { LiveView } from "../client/types.js" */
 
 /**
- * The metrics of the newest epoch.
+ * The metrics of the newest epoch, and the accuracy of the best one.
  * @param {LiveView} live
  */
 export function epochFigures(live) {

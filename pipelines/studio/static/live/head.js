@@ -1,4 +1,4 @@
-// The title of a job, its state, and the possible actions.
+// The head of the Live screen: the title of a job, and the possible actions.
 
 import { get, post } from "../client/api.js";
 import { findJob, isUnfinished } from "../client/state.js";
@@ -8,7 +8,7 @@ import { isLearning } from "./progress.js";
 /** @import { JobWithOutput, LiveView } from "../client/types.js" */
 
 /**
- * The title of a job, its state, and the possible actions.
+ * The title of a job, the possible actions, and links to its results.
  * @param {LiveView} live
  */
 export function liveHead(live) {
@@ -66,7 +66,7 @@ function nextLinks(live) {
 }
 
 /**
- * The link to a run on a cluster, as soon as the cluster has accepted it.
+ * The link to a run on a cluster; it appears when the cluster has accepted the run.
  * @param {LiveView} live
  */
 function clusterLink(live) {

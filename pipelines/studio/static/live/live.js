@@ -114,7 +114,7 @@ function showLog(log, text) {
 }
 
 /**
- * The parts of the page. Each is only redrawn if its facts change, so that a button stays in place while it is pressed.
+ * The parts of the page. Each is redrawn only if its facts change, so that buttons are not replaced while in use.
  * @param {Log} log
  * @returns {JobView}
  */

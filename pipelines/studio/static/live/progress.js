@@ -23,8 +23,8 @@ export function bestEpoch(epochs) {
 }
 
 /**
- * The number of epochs on the axis of a chart: the planned ones, but at most twice the completed ones or, early in a
- * run, MIN_PLANNED.
+ * The number of epochs on the axis of a chart: the planned number, but at most MIN_PLANNED or twice the number
+ * of completed epochs, whichever is greater.
  * @param {Epoch[]} epochs
  */
 export function plannedEpochs(epochs) {
@@ -59,7 +59,7 @@ export function newestMessage(log, authors) {
 }
 
 /**
- * Describes the tasks that share a step: how many are done, and which are running or failed. Empty if none started.
+ * Describes the tasks that share a step: how many are done, and which are running or failed; empty if none has started.
  * @param {StepView} step
  */
 export function partsText({ parts, num_parts: numParts }) {
@@ -74,7 +74,7 @@ export function partsText({ parts, num_parts: numParts }) {
 
 /**
  * Quotes a command for a shell.
- * @param {string[]} words The words after `darkroom`, or a whole command if the first word is a path.
+ * @param {string[]} words The words after `darkroom`, or a whole command if the first word is an absolute path.
  */
 export function shellCommand(words) {
   const program = words[0].startsWith("/") ? "" : "darkroom ";

@@ -6,7 +6,7 @@ import { formatPercent, pluralize, roundTo } from "../elements/format.js";
 /** @import { Json, LiveView, Trial } from "../client/types.js" */
 
 /**
- * The trials of a search.
+ * A table of the trials in a search.
  * @param {LiveView} live
  */
 export function trialsTable({ trials }) {

@@ -212,7 +212,7 @@ function networkFigures(view) {
   );
 }
 
-/** @param {string} drawing An SVG from the server, which checks the layer names that it contains. */
+/** @param {string} drawing An SVG from the server; the server checks the layer names in it. */
 function networkDrawing(drawing) {
   const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
   return h("img", { src, alt: "The network, layer by layer" });

@@ -1,4 +1,4 @@
-// One layer of the builder: its arguments, and the buttons that move, copy and remove it.
+// One layer in the builder: its arguments, and the buttons that move, copy and remove it.
 
 import { h, select } from "../elements/dom.js";
 import { parseArgument } from "./layer_list.js";

@@ -1,4 +1,4 @@
-// The list of layers in the editor: conversion from and to params.yaml, parsing of arguments, and moving of layers.
+// The list of layers in the editor: converts layers from and to params.yaml, parses their arguments, and moves them.
 
 /** @import { Json, LayerSpec } from "../client/types.js" */
 /** @import { Argument, Layer, LayerArguments, LayerKind } from "./types.js" */

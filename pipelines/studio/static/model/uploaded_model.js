@@ -1,4 +1,4 @@
-// The params of an uploaded model.
+// The params for an uploaded model.
 
 /** @import { ModelParams } from "../client/types.js" */
 /** @import { UploadedModel } from "./types.js" */

@@ -1,4 +1,4 @@
-// Uploads of custom models: each is checked by the safe import, and can be used if it is accepted.
+// Uploads of custom models: each is checked by a job, and can be used if it is accepted.
 
 import { get, post, query, upload } from "../client/api.js";
 import { changeParams, isUnfinished, on, paramValue } from "../client/state.js";

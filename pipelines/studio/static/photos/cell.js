@@ -1,4 +1,4 @@
-// A cell of a grid of photos, which is reused for another photo when it is scrolled out of view.
+// A cell in a grid of photos; when it is scrolled out of view, it is reused for another photo.
 
 import { query } from "../client/api.js";
 import { h } from "../elements/dom.js";

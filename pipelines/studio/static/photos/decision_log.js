@@ -2,9 +2,9 @@
 // leave them out.
 
 /** @typedef {string | null | undefined} Decision A class, null to leave the photo out, undefined to keep it. */
-/** @typedef {[path: string, before: Decision][]} Step The photos of one action, and their earlier decisions. */
+/** @typedef {[path: string, before: Decision][]} Step The photos of one action, each with the earlier decision. */
 
-/** The decisions about the photos of one data set, which can be undone in steps. */
+/** The decisions about the photos of one data set, which can be undone step by step. */
 export class DecisionLog {
   constructor() {
     /** @type {Map<string, string | null>} */

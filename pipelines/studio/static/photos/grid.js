@@ -1,4 +1,4 @@
-// A grid of any number of photos: only visible photos are elements of the page.
+// A grid of any number of photos: only the photos in view are elements of the page.
 
 import { h, showProblem } from "../elements/dom.js";
 import { Cell } from "./cell.js";

@@ -12,7 +12,7 @@ const NUM_SPARE_ROWS = 2;
  */
 
 /**
- * The visible cells, and those of two more rows above and below.
+ * The visible cells, and the cells of two more rows above and below them.
  * @param {{ clientWidth: number, clientHeight: number, scrollTop: number }} view
  * @param {{ width: number, height: number }} cell
  * @param {number} total

@@ -21,7 +21,7 @@ const SPLITS = ["train", "validation", "test", "left out"];
 /**
  * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string} className The class that is shown first; empty for all.
+ * @param {string} className The class that is shown first; empty to show all photos.
  */
 export async function showPhotos(page, className) {
   /** @type {DataAnswer} */

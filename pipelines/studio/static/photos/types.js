@@ -16,7 +16,7 @@
  * @property {boolean} has_splits
  */
 
-/** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty values match all. */
+/** @typedef {{ class: string, text: string, finding: string, split: string }} PhotoFilter Empty: no filter. */
 
 /**
  * @typedef {object} Division How the photos would be split with different fractions.

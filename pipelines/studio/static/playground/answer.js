@@ -76,7 +76,7 @@ function predictionParts(prediction) {
 }
 
 /**
- * A button that switches between the photo and a heat map of where the model saw a class.
+ * A button that switches between the photo and a heat map that shows where the model saw a class.
  * @param {string} model
  * @param {File} file
  * @param {string} className

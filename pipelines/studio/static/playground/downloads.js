@@ -1,4 +1,4 @@
-// Downloads of a model, which are created on request.
+// The card for exporting a model to several formats and downloading the results.
 
 import { get, post } from "../client/api.js";
 import { isUnfinished } from "../client/state.js";
@@ -15,7 +15,7 @@ const FORMAT_NAMES = {
 };
 
 /**
- * The card with the downloads; `update` shows the current state of the formats.
+ * The card with the downloads; `update` refreshes the state of each format.
  * @param {string} model
  */
 export function downloadsCard(model) {

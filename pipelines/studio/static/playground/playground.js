@@ -23,7 +23,7 @@ export const commands = () => commandsFor(shownModel);
 
 /**
  * The commands that serve a model and classify photos with it.
- * @param {string | null} model A run's id or a package's name; null if there is none.
+ * @param {string | null} model A run's id, or `package-` and a package's name; null if there is no model.
  */
 export function commandsFor(model) {
   if (model?.startsWith(PACKAGE)) return [`darkroom serve packages/${model.slice(PACKAGE.length)}`];
@@ -50,7 +50,7 @@ function listModels({ runs, packages }) {
 /**
  * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts The parts of the address: the model.
+ * @param {string[]} parts The parts of the address; the first is the model.
  */
 export async function show(page, [part]) {
   /** @type {RunsAnswer} */
@@ -113,7 +113,7 @@ function modelChoice(models, model) {
 }
 
 /**
- * The drop area for photos, and the answers.
+ * The drop area for photos, the progress, and the list of answers.
  * @param {string} model
  */
 function photoTrial(model) {

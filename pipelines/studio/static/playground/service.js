@@ -1,4 +1,4 @@
-// The service of a model, and its promotion to champion.
+// The cards for serving a model and for promoting it to champion.
 
 import { post } from "../client/api.js";
 import { isReady, isUnfinished, state } from "../client/state.js";

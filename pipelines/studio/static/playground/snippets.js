@@ -1,7 +1,7 @@
-// Code that classifies a photo with a service.
+// Code that sends a photo to a service and shows the prediction.
 
 /**
- * The same request in three languages, each without additional packages.
+ * The same request in three languages, none of which needs additional packages.
  * @param {string} url The address of the service.
  * @returns {[language: string, code: string][]}
  */

@@ -15,7 +15,7 @@ import { colorLevels } from "./runs.js";
 const MAX_MATRIX = 30;
 
 /**
- * The confusions of a run, with a button for each cell.
+ * The confusion matrix or the list of confused pairs, with a button for each number of photos.
  * @param {Confusions} run
  * @param {ShowCell} showCell
  */
@@ -35,7 +35,7 @@ export function matrixOf(cells, numClasses) {
 }
 
 /**
- * The misclassifications, the most common first.
+ * The pairs of a true class and a different predicted class, most common first.
  * @param {[label: number, predicted: number, number: number][]} cells
  * @returns {Pair[]}
  */

@@ -6,7 +6,7 @@ import { pluralize } from "../elements/format.js";
 
 /** @import { MapPhoto } from "./types.js" */
 
-/** @typedef {{ label: string, show: string }} MapFilter `label` is the number of a class, or empty for all. */
+/** @typedef {{ label: string, show: string }} MapFilter `label` is the number of a class, or empty for all classes. */
 
 /** @typedef {"all" | "wrong" | "label error" | "outlier"} Shown */
 
@@ -15,7 +15,7 @@ const HEIGHT = 560;
 const EDGE = 16;
 const RADIUS = 6;
 const NUM_COLORS = 8;
-/** With more classes, the map has no color key; the filter shows where the photos of a class are. */
+/** A map of more classes has no color key; users can select a class to see where its photos are. */
 const MAX_KEYS = 16;
 /** The pointer selects the nearest photo within this distance, in units of the map's viewBox. */
 const REACH = 30;

@@ -1,4 +1,4 @@
-// The Results screen: all runs, the best of each data set first, and a recommendation.
+// The Results screen: the runs for each data set, best first, and a recommendation.
 
 import { get, post } from "../client/api.js";
 import { findJob, isReady, isUnfinished, on, state } from "../client/state.js";
@@ -33,7 +33,7 @@ export const commands = () => [
 /**
  * Fills the page; the returned function cleans up when the user leaves the screen.
  * @param {HTMLElement} page
- * @param {string[]} parts The parts of the address: the id of a run, or `compare` and the ids of several.
+ * @param {string[]} parts The parts of the address: the id of a run, or `compare` and the ids of several runs.
  * @returns {Promise<(() => void) | null>}
  */
 export async function show(page, [part, ...runIds]) {
@@ -156,7 +156,7 @@ function otherRuns(runs) {
 }
 
 /**
- * Shows the recommendation of the newest comparison, which uses the same photos for all runs.
+ * Shows the recommendation from the newest comparison, which uses the same photos for all runs.
  * @param {HTMLElement} slot
  */
 async function showPick(slot) {

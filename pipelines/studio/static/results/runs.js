@@ -46,7 +46,7 @@ const STANDING_STYLES = { champion: "done", "former champion": "waiting", "not p
 export const standingStyle = ({ standing }) => `tag ${STANDING_STYLES[standing]}`;
 
 /**
- * The gate's reasons when a run was evaluated; later promotions do not change them.
+ * The reasons for the gate's verdict at the time of the evaluation; later promotions do not change them.
  * @param {{ reasons: string[] }} gate
  */
 export const reasonsText = ({ reasons }) => (reasons.length ? `When it was evaluated: ${reasons.join(" ")}` : "");
@@ -69,7 +69,7 @@ const PYTHON_WORDS = { None: "–", True: "yes", False: "no" };
 export const plainValue = (text) => PYTHON_WORDS[text] ?? text.slice(0, MAX_VALUE_LENGTH);
 
 /**
- * The parts of a dotted key, between which a narrow column can break the line.
+ * The parts of a key, split after each dot and underscore, where a narrow column can break the line.
  * @param {string} key
  */
 export const keyParts = (key) => key.split(/(?<=[._])/);

@@ -108,7 +108,7 @@
  * @typedef {object} Prediction
  * @property {string} label
  * @property {boolean} abstained
- * @property {number | null} unfamiliar If above 1, the photo is unlike the training photos.
+ * @property {number | null} unfamiliar Above 1 if the photo is unlike the training photos.
  * @property {[className: string, share: number][]} probabilities
  */
 

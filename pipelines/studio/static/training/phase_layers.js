@@ -1,4 +1,4 @@
-// The layers that a phase trains, chosen from lists.
+// The field for choosing the layers that a phase trains.
 
 import { get } from "../client/api.js";
 import { paramValue } from "../client/state.js";

@@ -1,4 +1,4 @@
-// Edits of `train.phases`; each returns a new list.
+// Functions that edit `train.phases`; each returns a new list.
 
 /** @import { Phase } from "../client/types.js" */
 

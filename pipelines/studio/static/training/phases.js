@@ -27,8 +27,8 @@ const OPTIMIZERS = [
 /** @typedef {(change: (phases: Phase[]) => Phase[]) => unknown} EditPhases */
 
 /**
- * The card for editing the phases. It is only redrawn if their number changes, or if they were changed elsewhere, so
- * that the focused field stays in place, and an edit does not undo a previous one that is still being stored.
+ * The card for editing the phases. It is redrawn only if their number changes or if they are changed elsewhere, so that
+ * a field keeps the focus and an edit does not undo an earlier edit that is still being saved.
  */
 export function phasesCard() {
   const body = h("div", { class: "phases" });

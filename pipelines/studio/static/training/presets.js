@@ -1,4 +1,4 @@
-// Three cards to choose how thorough training is, with the estimated time of each.
+// Cards for choosing how thorough training is, each with its estimated time.
 
 import { get } from "../client/api.js";
 import { debounce } from "../client/debounce.js";
@@ -27,7 +27,7 @@ export function presetCards() {
     const input = name ? cards.querySelector(`[data-preset="${name}"] input`) : null;
     if (input instanceof HTMLElement) input.focus();
   };
-  // Estimating the times requires reading the photos, which may take seconds.
+  // Estimating the times requires reading the photos, which is slow, so the cards are first drawn without them.
   const update = async () => {
     if (!cards.children.length) await draw("api/presets");
     await draw("api/presets?times=yes");

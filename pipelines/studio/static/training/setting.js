@@ -1,4 +1,4 @@
-// A field for one value of params.yaml: its help and choices come from the schema, its error from the last check.
+// A field for one value of params.yaml; the schema provides its help and choices, the last check provides its error.
 
 import { isSame, parseValue, valueAt, valueKind } from "../client/params.js";
 import { changeParams, on, schemaOf, state } from "../client/state.js";

@@ -16,7 +16,7 @@ from tests.support.artifacts import make_bundle, make_dataset
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
-    """A folder with a data set and a bundle that classifies its photos."""
+    """A folder with a data set and a bundle that classifies the photos of the data set."""
     folder = tmp_path_factory.mktemp("made")
     info = make_dataset(folder / "dataset")
     make_bundle(folder / "model", info)

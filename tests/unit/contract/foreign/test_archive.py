@@ -223,7 +223,7 @@ def test_a_truncated_archive_is_rejected_and_leaves_no_files(kind: str, tmp_path
         assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_damaged_header_within_a_tar_is_not_treated_as_its_end(tmp_path: Path) -> None:
+def test_a_damaged_header_is_not_treated_as_the_end_of_a_tar(tmp_path: Path) -> None:
     content = bytearray(make_tar(FILES))
     content[content.index(b"photos/dogs")] ^= 1
     with pytest.raises(ArchiveError, match="damaged or truncated"):

@@ -81,6 +81,6 @@ def test_scaled_decoding_of_a_large_jpeg_produces_nearly_the_same_picture(resize
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-def test_the_full_photo_is_returned_as_well(resize: Resize) -> None:
+def test_the_full_size_pixels_are_returned_along_with_the_resized_ones(resize: Resize) -> None:
     photo = decode(encoded(scene(40, 80), "PNG"), (20, 20), resize)
     assert np.array_equal(photo.full_pixels, np.asarray(scene(40, 80)))

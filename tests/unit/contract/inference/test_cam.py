@@ -1,4 +1,4 @@
-"""The class activation map is exact for networks with mean pooling, and such networks are recognized."""
+"""Networks with mean pooling are recognized, and their class activation maps are exact."""
 
 import numpy as np
 
@@ -28,6 +28,6 @@ def test_the_mean_of_a_map_is_the_logit_minus_the_mean_logit() -> None:
     assert np.allclose(class_activation(feature_map, labels, weights).mean(axis=(1, 2)), expected, atol=1e-5)
 
 
-def test_each_map_is_scaled_by_its_own_largest_value_and_is_zero_without_positive_values() -> None:
+def test_each_map_is_scaled_by_its_largest_value_and_a_map_without_positive_values_becomes_zero() -> None:
     maps = np.array([[[-1, 2], [0, 4]], [[0, 0], [-3, 0]]], np.float32)
     assert scale_maps(maps).tolist() == [[[0, 0.5], [0, 1]], [[0, 0], [0, 0]]]

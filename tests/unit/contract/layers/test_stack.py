@@ -1,4 +1,4 @@
-"""The layers of params.yaml: the predicted shapes and numbers of parameters, and the errors for invalid layers."""
+"""The layers of params.yaml: the predicted shapes and parameter counts, and the errors for invalid layers."""
 
 import json
 from typing import Any
@@ -175,7 +175,7 @@ def test_an_invalid_layer_is_rejected_with_a_reason(spec: Any, message: str) -> 
         ),
     ],
 )
-def test_layers_that_do_not_fit_together_are_reported_with_their_shape(specs: list[Any], message: str) -> None:
+def test_layers_that_do_not_fit_together_are_reported_with_a_reason(specs: list[Any], message: str) -> None:
     with pytest.raises(ModelError) as error:
         trace_shapes(layers(*specs), (8, 8, 3))
     assert message in str(error.value)

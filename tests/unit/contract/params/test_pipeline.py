@@ -1,4 +1,4 @@
-"""params.yaml, --set and JSON sections: which values are accepted, and the errors for all others."""
+"""params.yaml, --set and JSON sections: which values are accepted, and the errors for all other values."""
 
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
         load_params(tmp_path / "absent.yaml")
 
 
-def test_all_errors_are_reported_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     with pytest.raises(ParamsError) as error:
         load_params(ROOT / "params.yaml", ("train.epochs=0", "train.batch_size=0"))
     assert "train.epochs" in str(error.value)
@@ -215,7 +215,7 @@ def test_the_model_depends_on_the_explicit_image_size_rather_than_the_native_siz
 
 
 @pytest.mark.parametrize(("side", "image_size"), [(64, 64), (65, 128)])
-def test_custom_layers_get_the_native_size_up_to_64_pixels_and_128_above(side: int, image_size: int) -> None:
+def test_custom_layers_keep_a_native_size_of_up_to_64_pixels_and_get_128_above(side: int, image_size: int) -> None:
     params = resolve_params("train.model.layers=[Flatten]", native_size=(side, side)).params
     assert params.preprocess.image_size == image_size
 

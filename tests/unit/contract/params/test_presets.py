@@ -149,7 +149,7 @@ def test_the_error_for_an_unknown_preset_lists_the_presets() -> None:
         settle("train.preset=better")
 
 
-def test_the_schema_offers_auto_in_addition_to_each_value() -> None:
+def test_the_schema_offers_auto_in_addition_to_the_values_of_each_key() -> None:
     properties = json_schema()["$defs"]["TrainParams"]["properties"]
     assert {properties[key]["default"] for key in PRESET_KEYS} == {"auto"}
     assert properties["optimizer"]["enum"] == ["auto", "adam", "adamw", "sgd", "rmsprop"]

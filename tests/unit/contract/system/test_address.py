@@ -70,7 +70,7 @@ def test_an_address_without_a_secret_is_unchanged(plain: str) -> None:
     assert (Address(plain), Address(plain).full, Address(plain).has_secret) == (plain, plain, False)
 
 
-def test_a_redacted_address_gets_its_secret_from_the_environment_or_lacks_it() -> None:
+def test_a_redacted_address_lacks_its_secret_until_the_environment_contains_it() -> None:
     full = "https://user:hunter2@host/a.zip?token=TOPSECRET"
     assert Address("https://***@host/a.zip?***").lacks_secret
     Address(full)

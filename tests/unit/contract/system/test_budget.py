@@ -92,6 +92,6 @@ def test_aliases_are_accepted_if_they_expand_to_few_values() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "1e999", "-Infinity", "9" * 400, '{"a": ' * 40 + "1" + "}" * 40])
-def test_json_that_is_too_deep_or_has_invalid_numbers_is_rejected(text: str) -> None:
+def test_json_that_is_nested_too_deeply_or_has_invalid_numbers_is_rejected(text: str) -> None:
     with pytest.raises(DocumentError):
         parse_json(text)

@@ -35,7 +35,7 @@ def test_a_module_in_the_working_folder_is_not_imported(
     assert (result.returncode, "--output" in result.stdout) == (0, True), result.stderr
 
 
-def test_programs_that_child_processes_start_import_nothing_from_the_working_folder(tmp_path: Path) -> None:
+def test_a_program_started_by_a_child_process_imports_nothing_from_the_working_folder(tmp_path: Path) -> None:
     """KFP's local runner starts `sh -c "python -m kfp.dsl.executor_main …"` in the working folder."""
     (tmp_path / "random.py").write_text("raise SystemExit('imported from the working folder')")
     program = f"'{sys.executable}' -m calendar 2026"  # the module calendar imports locale

@@ -1,4 +1,4 @@
-"""All messages reach MLflow in the end, and a slow, silent, faulty or unreachable store does not delay the step."""
+"""All messages reach MLflow in the end, and a slow, silent, faulty or unreachable store hardly delays a step."""
 
 import threading
 import time
@@ -68,7 +68,7 @@ def test_unsent_messages_are_sent_when_the_store_is_back(
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_unavailable_store_delays_nothing_and_gets_all_messages_later(
+def test_an_unavailable_store_hardly_delays_a_step_and_gets_all_messages_later(
     server: TrackingServer,
     run_id: str,
     fault: Behavior,
@@ -97,7 +97,7 @@ def test_an_unavailable_store_delays_nothing_and_gets_all_messages_later(
     assert (tmp_path / "artifacts" / "evaluation" / "report.html").read_text() == "report"
 
 
-def test_a_slow_store_gets_many_metrics_at_once(server: TrackingServer, run_id: str) -> None:
+def test_a_slow_store_gets_many_metrics_per_request(server: TrackingServer, run_id: str) -> None:
     server.behave("slow")
     run = Run(run_id)
     for epoch in range(500):

@@ -1,4 +1,4 @@
-"""The MLflow store: runs that are found by key, experiments, the first use of a store, and the reasons for errors."""
+"""The MLflow store: experiments, finding runs by key, the first use of a store, and the reasons for errors."""
 
 import json
 import os

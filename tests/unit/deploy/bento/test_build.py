@@ -58,7 +58,7 @@ def test_the_service_needs_no_code_that_trains_evaluates_or_deploys() -> None:
     assert not names & {f"components/deploy/{name}.py" for name in other_names}
 
 
-def test_a_bento_contains_the_export_the_service_facts_and_the_code(artifacts: Artifacts, bento: Path) -> None:
+def test_a_bento_contains_export_service_facts_and_code(artifacts: Artifacts, bento: Path) -> None:
     packed_files = {path.relative_to(bento / "src").as_posix() for path in (bento / "src").rglob("*") if path.is_file()}
     code = {path.as_posix() for path in find_code(SERVICE, ROOT)}
     page = {path.relative_to(ROOT).as_posix() for path in (ROOT / build.PAGE).iterdir()}
@@ -90,7 +90,7 @@ def test_a_bento_requires_the_library_versions_that_built_it_and_no_tensorflow(b
 
 
 def tag(bundle_dir: Path, bundle: BundleInfo, folder: Path, name: str = "colors") -> str:
-    """The tag of a bento that is laid out but not built: the build does not change the tag."""
+    """The tag of a bento that is laid out but not built, because building does not change the tag."""
     return build.lay_out(folder, bundle_dir, bundle, name).tag
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from components.deploy.bento import supervisor
 
-# A program whose child runs in a separate session, like BentoML's workers. It writes both process ids and its BentoML
+# A program whose child runs in a separate session, like BentoML's workers. It writes both process ids and the BentoML
 # folder to a file, and waits.
 FAMILY = """
 import os, signal, subprocess, sys, time
@@ -43,7 +43,7 @@ def started(*arguments: str, grace_seconds: float | None = None) -> Iterator["su
 
 
 def family(path: Path) -> tuple[list[psutil.Process], Path]:
-    """The two processes of FAMILY and their BentoML folder, once FAMILY has written them to the file."""
+    """Waits until FAMILY has written the file; returns its two processes and its BentoML folder."""
     while not path.exists():
         time.sleep(0.02)
     program, child, home = path.read_text().split(" ", 2)
@@ -59,7 +59,7 @@ def assert_gone(processes: list[psutil.Process], home: Path) -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether a process is alive; a zombie is not."""
+    """Whether a process is alive; a zombie counts as dead."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

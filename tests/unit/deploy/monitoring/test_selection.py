@@ -37,5 +37,5 @@ def test_only_one_of_many_disputed_copies_is_chosen() -> None:
 
 
 def test_each_photo_is_chosen_at_most_once() -> None:
-    embeddings = np.zeros((5, 3), np.float32)  # zero vectors have no direction: all are equal
+    embeddings = np.zeros((5, 3), np.float32)  # zero vectors have no direction, so all photos count as similar
     assert sorted(choose(np.zeros(5, np.float32), embeddings, 50)) == [0, 1, 2, 3, 4]

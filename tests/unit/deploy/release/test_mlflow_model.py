@@ -168,7 +168,7 @@ def test_mlflow_serves_the_model_over_http(
         server = subprocess.Popen(
             [*command, "--env-manager", "local"],
             cwd=tmp_path,
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # MLflow runs uvicorn
+            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # so MLflow finds uvicorn
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -26,7 +26,7 @@ def test_equal_bentos_have_equal_digests(bento: Path, tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "one.tar") == file_sha256(tmp_path / "two.tar")
 
 
-def test_a_later_bento_of_the_same_run_keeps_the_earlier_one(bento: Path, run_id: str, tmp_path: Path) -> None:
+def test_publishing_a_later_bento_of_a_run_keeps_the_earlier_bento(bento: Path, run_id: str, tmp_path: Path) -> None:
     """After a rollback, new pods fetch the earlier bento.
 
     An MLflow run gets a second bento if a later pipeline run deploys the model of a cached train step.

@@ -1,4 +1,4 @@
-"""Versions and the champion in a real MLflow registry."""
+"""Registering model versions and choosing the champion in a real MLflow registry."""
 
 import time
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_a_promotion_that_was_interrupted_between_two_alias_changes_is_completed
     assert CHALLENGER not in MlflowClient().get_registered_model("colors").aliases
 
 
-def test_a_verdict_against_an_earlier_champion_does_not_promote(run_id: str) -> None:
+def test_a_model_is_not_promoted_if_the_champion_has_changed_since_its_evaluation(run_id: str) -> None:
     from mlflow import MlflowClient
 
     register("colors", facts(run_id), FIRST)
@@ -180,7 +180,7 @@ def test_a_version_whose_run_was_deleted_is_registered_again(run_id: str, tmp_pa
     assert registration.run_id not in (None, run_id)
 
 
-def test_a_rejection_by_the_registry_fails_the_deploy_step(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_by_the_registry_makes_the_deploy_step_fail(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import PERMISSION_DENIED

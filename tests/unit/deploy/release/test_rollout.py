@@ -22,7 +22,7 @@ OLD, NEW = (Reference(letter * 32, letter * 64) for letter in "ab")
 
 
 class StandIn:
-    """A stand-in for the Kubernetes API, because no cluster can run here: one Deployment over real HTTP.
+    """A stand-in for the Kubernetes API, because no cluster can run here: it serves one Deployment over HTTP.
 
     It merges the patch of a rollout as Kubernetes does, and its pods become ready unless their bento is in `failures`.
     """
@@ -120,7 +120,7 @@ def test_a_rollout_sets_the_bento_and_changes_nothing_else(before: str | None, a
     assert find_bento(stand_in.deployment()) == str(NEW)
 
 
-def test_a_bento_that_is_already_served_is_left_alone(api: Api) -> None:
+def test_a_bento_that_is_already_served_is_not_rolled_out_again(api: Api) -> None:
     stand_in = api(str(NEW))
     assert roll(stand_in) == f"darkroom/darkroom-serve already serves {NEW}, which is the same bento."
     assert stand_in.patches == []

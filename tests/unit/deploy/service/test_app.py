@@ -21,13 +21,13 @@ from tests.cases.bad_photos.encoding import encoded
 from tests.support.artifacts import CLASS_NAMES
 from tests.unit.deploy.conftest import Artifacts
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own warning on import
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # importing BentoML causes it
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
 def answer(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Returns a function that sends files to a service in this process, whose decoder fails on the bytes `crash`."""
+    """Returns a function that sends files to a service in this process; the decoder fails on the bytes `crash`."""
     from components.deploy.service import app
 
     bundle = read_bundle(artifacts.bundle_dir).model_copy(update={"pixel_range": (0, 4095)})

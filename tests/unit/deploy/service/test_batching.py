@@ -14,7 +14,7 @@ def photo(value: int) -> np.ndarray:
 
 
 class Graph:
-    """Records each batch, waits until it is released, and returns the mean of each photo."""
+    """Records each batch, waits until the test sets `go`, and returns the mean of each photo."""
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []

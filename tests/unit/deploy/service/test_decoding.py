@@ -50,7 +50,7 @@ def test_a_cheap_item_is_served_before_expensive_ones() -> None:
 
 
 class BlockingDecode:
-    """Decodes photos; for files of more than 1,000 bytes, it also counts concurrent calls and waits to be released."""
+    """Decodes photos; for files of more than 1,000 bytes, also counts concurrent calls and waits for `go`."""
 
     def __init__(self) -> None:
         self.go = threading.Event()

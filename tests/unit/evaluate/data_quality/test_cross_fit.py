@@ -1,4 +1,4 @@
-"""Label errors are found by heads that were not trained on the same photos; photos unlike all others are outliers."""
+"""Each label is checked by a head that was not trained on its photo; photos unlike all others are outliers."""
 
 import csv
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_planted_wrong_labels_are_found_among_all_photos() -> None:
 
 
 def test_no_photo_is_checked_by_a_head_trained_on_it() -> None:
-    """With more features than photos, a head can memorize random labels; its held-out accuracy is at chance level."""
+    """With more features than photos, a head can memorize random labels, but its held-out accuracy stays at chance."""
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
     probabilities = cross_fit(embeddings, labels, 2, rng)

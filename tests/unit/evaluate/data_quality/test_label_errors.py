@@ -7,7 +7,7 @@ from components.evaluate.data_quality.label_errors import HeldOutPredictions, fi
 
 
 def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[int, int, float]]:
-    """Returns (photo, suggested class, its probability) of each label error, in order."""
+    """Returns (photo, suggested class, its probability) for each label error, in order."""
     ids = [str(number) for number in range(len(labels))]
     held_out = HeldOutPredictions(
         ["test"] * len(labels), ids, np.array(labels, np.int32), np.array(probabilities, np.float32)
@@ -20,7 +20,7 @@ def doubtful(labels: list[int], probabilities: list[list[float]]) -> list[tuple[
     [(0.375, False), (0.5, False), (float(np.nextafter(np.float32(0.5), np.float32(1))), True), (0.625, True)],
 )
 def test_a_label_is_doubtful_only_if_another_class_is_more_probable(other: float, is_doubtful: bool) -> None:
-    """For the first photo, class 0 is below and class 1 above its mean probability, so only their margin decides."""
+    """For the first photo, class 1 exceeds its mean probability, 0.25, but class 0 does not; so the margin decides."""
     probabilities = [[0.5, other], [1.0, 0.0], [0.5, 0.25]]
     assert doubtful([0, 0, 1], probabilities) == ([(0, 1, other)] if is_doubtful else [])
 

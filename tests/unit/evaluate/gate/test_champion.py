@@ -1,4 +1,4 @@
-"""The champion is compared if possible; otherwise the verdict contains the reason, and there is no error."""
+"""The gate compares a model with the champion if possible; otherwise, the verdict states why, without an error."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two models on the same photos: significance, the paired bootstrap and recalls, without a registry."""
+"""Comparing two models on the same photos, without a registry: significance, paired bootstrap and recall per class."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def decide_between(ours: list[int], theirs: list[int], labels: list[int], floor:
     )
 
 
-def test_a_better_model_with_less_recall_on_a_class_is_undecided_or_worse() -> None:
+def test_a_better_model_with_lower_recall_for_one_class_gets_the_verdict_cannot_tell_or_worse() -> None:
     labels = [0] * 60 + [1] * 60 + [2] * 12
     champion = [1] * 30 + [0] * 30 + [1] * 60 + [2] * 12
     lost_some = [0] * 60 + [1] * 60 + [0] * 3 + [2] * 9

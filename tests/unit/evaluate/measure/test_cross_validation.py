@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def pretend(
     folder: Path, *, kind: str = "pretrained", trained: tuple[str, ...] = ("logits",), **model: Any
 ) -> BundleInfo:
-    """Changes the bundle so that it describes a head on a backbone, as train would write it."""
+    """Changes the bundle so that it describes a head on a backbone, like a bundle from the train step."""
     bundle = read_bundle(folder / "model")
     facts = bundle.model.model_copy(update={"kind": kind, "name": "MobileNetV2", "trained_layers": trained})
     params = {"model": {"name": "MobileNetV2", "weights": "imagenet", "head": POOLED, **model}}
@@ -58,7 +58,7 @@ def fold(folder: Path) -> tuple[int, str, set[str]]:
     """Evaluates with 3 folds.
 
     Returns:
-        The number of photos in the folds, how the report describes them, and the splits with doubtful labels.
+        The number of photos in the folds, the report's description of the folds, and the splits with doubtful labels.
     """
     evaluate(
         folder / "dataset",
@@ -115,7 +115,7 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
 
 
 def test_the_interval_of_folds_is_wider_than_that_of_independent_scores() -> None:
-    """The values use Nadeau and Bengio's correction; 2.776 is the 97.5 % quantile of Student's t for 5 folds."""
+    """The expected interval is Nadeau and Bengio's; 2.776 is the 97.5 % quantile of Student's t for 5 folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)
     interval = corrected_interval(scores)

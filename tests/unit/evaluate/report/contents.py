@@ -1,4 +1,4 @@
-"""Test helpers: the content of a report, and a parser for its page."""
+"""Test helpers: the content of a report, and a parser for its HTML page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser

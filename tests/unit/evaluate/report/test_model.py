@@ -1,4 +1,4 @@
-"""The report's caveats, commands and formatted numbers, which the page and the PDF share, and the model card."""
+"""The model card, and the caveats, commands and formatted numbers that the report's page and PDF share."""
 
 from dataclasses import replace
 from pathlib import Path

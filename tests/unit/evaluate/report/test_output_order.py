@@ -38,7 +38,7 @@ def test_the_order_of_a_thousand_classes_is_found() -> None:
     assert (np.array(found) == order).all()
 
 
-def test_the_sentence_names_the_swaps_and_the_order_to_set() -> None:
+def test_the_suggestion_names_the_swapped_classes_and_the_order_to_set() -> None:
     labels = np.repeat([0, 1, 2], 10)
     probabilities = np.eye(3)[np.repeat([1, 2, 0], 10)] * 0.98 + 0.01 / 1.5
     probabilities /= probabilities.sum(axis=1, keepdims=True)

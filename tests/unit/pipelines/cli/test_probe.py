@@ -33,7 +33,7 @@ PROBE = Probe(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Replaces the probe, which the tests of components.train cover, and records the arguments of its call."""
+    """Replaces the probe, which the tests of components.train cover, and returns the arguments of its last call."""
     asked: dict[str, Any] = {}
 
     def probe_networks(

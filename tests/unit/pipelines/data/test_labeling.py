@@ -1,4 +1,4 @@
-"""Labeled photos, but not skipped ones, are added to class folders or tables, which creates a new version."""
+"""Labeled photos are added to class folders or tables as a new version; skipped photos are not added."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def annotate(name: str, *labels: str) -> dict[str, Any]:
 
 
 def export_labels(folder: Path, *tasks: dict[str, Any]) -> Path:
-    """Creates photos that are not in the data, writes the tasks as Label Studio's export, and returns its path."""
+    """Creates photos that are not in the data, writes a Label Studio export of the tasks, and returns its path."""
     if not folder.exists():
         make_photos(folder / "photos", per_class=3, seed=1)
     (folder / "labels.json").write_text(json.dumps(tasks))
@@ -83,7 +83,10 @@ def test_labels_that_cannot_be_added_change_nothing(
 
 @pytest.fixture
 def prepared(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository in which `label` only returns the planned moves, because adding data to DVC takes seconds."""
+    """A repository in which `label` returns the planned moves without carrying them out.
+
+    Adding data to DVC takes several seconds, so the tests that use this fixture avoid it.
+    """
     from pipelines.data import labeling
 
     make_photos(repository / "photos", per_class=2)

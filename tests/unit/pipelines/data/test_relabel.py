@@ -1,4 +1,4 @@
-"""Label decisions are applied to class folders and label tables, which creates a new version of the data."""
+"""Applying label decisions to class folders or label tables creates a new version of the data."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_decisions_become_a_new_version_and_the_old_one_can_be_restored(reposito
 
 
 def write_table(folder: Path, name: str) -> Path:
-    """Writes a label table for the photos in `folder`, with an additional column."""
+    """Writes a label table for the photos in `folder`, with an additional column, `by`."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     frame = pd.DataFrame({"file": paths, "class": [path.split("-")[1][:-4] for path in paths], "by": "me"})
     if name.endswith("parquet"):
@@ -118,7 +118,7 @@ def test_invalid_decisions_change_nothing(repository: Path) -> None:
         ({"red/000.png": "../../outside"}, "A label must be one of the 3 classes"),
         ({"red/000.png": "red"}, "No decision changes anything"),
     )
-    for decisions, message in refusals:  # one repository for all cases: DVC takes two seconds to add photos
+    for decisions, message in refusals:  # one repository for all cases, because DVC takes two seconds to add photos
         with pytest.raises(DataError, match=message):
             relabel(repository, "photos", decisions)
         assert tree(photos) == before, decisions

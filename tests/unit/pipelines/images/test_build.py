@@ -58,7 +58,7 @@ CONTRACT_IMPORTS = {
     "openvino": ("train", "evaluate", "deploy"),
     "pillow_heif": (),
 }
-"""For modules that components/contract imports but not every step needs, the steps that need them.
+"""For each module that components/contract imports but only some or none of the steps need, the steps that need it.
 
 OpenVINO is for inference, and fsspec for a shared store. No step needs pillow_heif, because no container decodes HEIC.
 """

@@ -33,7 +33,7 @@ Version: 1:2.3.1-3
 
 @pytest.fixture(scope="module")
 def python_inventory() -> dict[str, Any]:
-    """The output of inventory.py, which an image's own Python runs; the program imports nothing from Darkroom."""
+    """The output of inventory.py; the Python in an image runs this program, so it imports nothing from Darkroom."""
     program = Path(inventory.__file__).read_text(encoding="utf-8")
     result = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, text=True, check=True)
     contents: dict[str, Any] = json.loads(result.stdout)

@@ -136,7 +136,7 @@ def test_the_latest_run_can_be_found_after_a_kill_at_any_point(number: int) -> N
     assert {path.name for path in runs.RUNS_DIR.iterdir()} <= {"20260101-000001-aaaa", second.path.name, "latest"}
 
 
-def test_cleaning_keeps_the_newest_runs_the_target_of_latest_and_running_runs() -> None:
+def test_cleaning_keeps_the_newest_and_the_running_runs_and_the_target_of_latest() -> None:
     for number in range(1, 5):
         make_run(number=number)
     failed_run = make_run(number=5, status="failed")

@@ -1,4 +1,4 @@
-"""Provides each test with its own studio in a temporary folder; requests reach its application without a socket."""
+"""Provides each test with a separate studio in a temporary folder; requests need no socket."""
 
 import asyncio
 from collections.abc import Iterator

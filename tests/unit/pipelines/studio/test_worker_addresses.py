@@ -25,7 +25,7 @@ class TokenHandler(http.server.SimpleHTTPRequestHandler):
             super().do_HEAD()
 
     def has_token(self) -> bool:
-        """Returns whether the request has the token; if not, responds with 403."""
+        """Returns whether the request has the token; responds with 403 if it does not."""
         if "token=opensesame1" not in self.path:
             self.send_error(403)
             return False

@@ -49,7 +49,7 @@ def test_lookups_find_the_same_pairs_as_an_exhaustive_search(seed: int, radius: 
 
 @pytest.mark.parametrize(("radius", "count"), [(11, 4), (7, 4), (11, 12), (3, 7), (0, 3)])
 def test_hashes_within_the_radius_match_in_at_least_one_chunk(radius: int, count: int) -> None:
-    """If every chunk differed in more bits than its radius, the hashes would differ in more bits than the radius."""
+    """If each chunk had more differing bits than its radius, the hashes would differ in more than `radius` bits."""
     chunks = divide(radius, count)
     assert sum(chunk.width for chunk in chunks) == 64
     assert [chunk.shift for chunk in chunks] == [0, *itertools.accumulate(chunk.width for chunk in chunks[:-1])]

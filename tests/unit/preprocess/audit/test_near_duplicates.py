@@ -124,7 +124,7 @@ def test_features_are_not_used_for_small_pictures(side: int, expected: list[list
         ("MIN_AGREEING", True, []),
     ],
 )
-def test_each_filter_keeps_values_at_its_threshold(
+def test_each_filter_keeps_a_pair_whose_value_equals_the_threshold(
     name: str, above: bool, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, copy = detailed_picture(1), shift(detailed_picture(1))

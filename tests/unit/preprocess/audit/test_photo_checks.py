@@ -1,4 +1,4 @@
-"""The audit finds planted placeholders and photos with little content, an odd size or no color, and nothing else."""
+"""The audit finds exactly the planted photos: placeholders, and photos with little content, odd size or no color."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_gray_and_plain_pictures_are_not_reported_among_scans(tmp_path: Path) ->
 
 
 def spread(folder: Path, num_copies: int, num_classes: int, save: Callable[[Path, int], None]) -> set[str]:
-    """Plants `num_copies` copies in `num_classes` classes, and returns their paths."""
+    """Plants `num_copies` copies of a picture in `num_classes` classes, and returns the paths of the copies."""
     names = [f"class{copy % num_classes}/none{copy}.jpg" for copy in range(num_copies)]
     for copy, name in enumerate(names):
         save(folder / name, copy)
@@ -168,8 +168,8 @@ def test_similar_x_rays_are_not_placeholders(tmp_path: Path) -> None:
     assert not named(audit(tmp_path / "photos", tmp_path), "placeholders")
 
 
-def test_comparing_blocks_first_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For 70 versions of five pictures, from identical to too different, a full comparison finds the same copies."""
+def test_the_preliminary_comparison_of_blocks_misses_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For 70 versions of five pictures, changed to different degrees, a full comparison finds the same copies."""
     folder = photos(tmp_path / "photos", classes=4, per_class=5)
     rng = np.random.default_rng(0)
     for copy in range(70):

@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def settle(data: Path) -> None:
-    """Waits until no file counts as just changed any more; the cache does not recognize files that do."""
+    """Waits until no file counts as just changed, because the cache does not recognize such files."""
     for path in data.rglob("*"):
         os.utime(path, ns=(10**18, 10**18))
     time.sleep(0.06)
@@ -95,7 +95,7 @@ def test_the_merge_does_not_reread_photos_that_the_parts_have_read(
 def test_only_a_lost_part_is_read_again(
     num_parts_then: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each task has its own cache, as on a separate machine; existing parts are used even if there are more tasks."""
+    """Each task has its own cache, as on a separate machine; existing parts are used for any number of tasks."""
     monkeypatch.setenv("DARKROOM_STORE", str(tmp_path / "store"))
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     for part in (0, 2):
@@ -154,7 +154,7 @@ def test_portions_that_are_lost_or_damaged_in_the_store_are_read_again(
 def test_the_list_is_used_even_if_the_data_has_changed(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is added later is left to the next run; a deleted one is rejected; a changed one is read again."""
+    """A file that is added later is ignored until the next run; a deleted one is rejected; a changed one is reread."""
     use_cache(tmp_path / "cache", monkeypatch)
     list_photos(str(photos), PARAMS, tmp_path / "listing")
     late, gone, changed = (photos / "red" / "late.png", *sorted((photos / "green").iterdir())[:2])

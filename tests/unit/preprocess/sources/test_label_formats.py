@@ -132,7 +132,7 @@ def test_the_code_page_of_labels_is_guessed_and_reported(
     assert f"its code page was guessed: {encoding}." in photo_set.notices[0]
 
 
-def test_class_numbers_are_replaced_by_class_names_in_the_same_table(tmp_path: Path) -> None:
+def test_class_numbers_are_replaced_by_class_names_from_the_same_table(tmp_path: Path) -> None:
     write_files(tmp_path, *PHOTOS)
     text = lines_of("id,path,class,class_name", "1,{path},{label}-number,{label}")
     (tmp_path / "labels.csv").write_text(text.replace("cat-number", "7").replace("dog-number", "9"))

@@ -7,7 +7,8 @@ from components.train.budget.plan import PhaseCost, Plan, least_seconds, make_pl
 HEAD = PhaseCost(epoch=1.0, views=(10.0,) * 5, once=5.0)
 BLOCKS = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0)
 BALANCED = [HEAD, BLOCKS]
-"""Epochs + views + once: 3 epochs of the head take 3 + 30 + 5 s, and 10 of the blocks 200 + 50 + 5 s; 293 s in all."""
+"""3 epochs of the head cost 3 s, plus 30 s for views and 5 s once; 10 epochs of the blocks cost 200 s, plus 50 s for
+views and 5 s once; 293 s in all."""
 
 
 @pytest.mark.parametrize(

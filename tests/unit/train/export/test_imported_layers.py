@@ -24,7 +24,7 @@ PREPROCESSING: Final = {
 
 
 def attend(kind: str, tokens: Any) -> Any:
-    """The output of an attention layer, positions × channels."""
+    """The output of an attention layer, of shape positions × channels."""
     if kind == "MultiHeadAttention":
         return L.MultiHeadAttention(2, 8)(tokens, tokens)
     if kind == "GroupQueryAttention":

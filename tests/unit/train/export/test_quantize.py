@@ -24,7 +24,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture
 def export(tmp_path: Path) -> tuple[Path, ExportFacts]:
-    """A convolution with random kernels, and an output layer that distinguishes the colors."""
+    """Exports a convolution with random kernels and an output layer that distinguishes the colors."""
     ov = openvino()
     ops = ov.opset13
     rng = np.random.default_rng(0)

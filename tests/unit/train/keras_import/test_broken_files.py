@@ -105,7 +105,7 @@ def attribute(where: str, name: str, value: Any, dtype: Any = None) -> Callable[
 
 
 def parts(**changes: bytes | None) -> Callable[[Attack], Path]:
-    """Returns a function that writes a .keras file with these members replaced (None: removed); `__` means a dot."""
+    """Returns a function that writes a .keras file with these members replaced (None removes one); `__` means a dot."""
 
     def make(attack: Attack) -> Path:
         path = keras_file(attack, network())

@@ -1,4 +1,4 @@
-"""The network of a weights file, recognized by the number of its weights."""
+"""Recognizing which network a weights file is for, by the number of weights in the file."""
 
 from pathlib import Path
 

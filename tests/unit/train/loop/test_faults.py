@@ -32,7 +32,7 @@ WRITING = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """The folder of the data set, the MLflow store and the files of all training runs."""
+    """The folder with the data set, the MLflow store and the files of all training runs."""
     folder = tmp_path_factory.mktemp("faults")
     make_dataset(folder / "dataset", per_class=11)
     shutil.copy(empty_store, folder / "mlflow.db")

@@ -135,7 +135,7 @@ def test_two_runs_share_one_cache(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One run combines portions that the other still needs; the other finds the finished views instead."""
+    """The first run combines portions that the second run still needs; the second finds the finished views instead."""
     use_cache(tmp_path / "cache", monkeypatch)
     compute(frozen, splits, 0, 2)
     compute(frozen, splits, 1, 2)

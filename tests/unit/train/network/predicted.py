@@ -9,7 +9,7 @@ from components.train.network.architecture import Network, build_network
 
 
 def check_built_as_predicted(stack: tuple[Layer, ...], image_size: tuple[int, int]) -> Network | None:
-    """Builds a network and checks the predicted shapes and parameter counts; returns None if it is refused."""
+    """Builds a network and checks the predicted shapes and parameter counts; returns None if the network is refused."""
     try:
         traced = trace(stack, (*image_size, 3))
     except ModelError as error:

@@ -139,7 +139,7 @@ def test_a_backbone_preprocesses_photos_like_keras(name: str, monkeypatch: pytes
 
 
 def efficientnet_with_imagenet_weights(name: str, ours: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
-    """Builds Keras' network for ImageNet weights, which adds a scaling layer, and copies the weights of `ours`."""
+    """Builds the network with the scaling layer that Keras adds for ImageNet weights; copies the weights of `ours`."""
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     (normalization,) = (layer for layer in ours.layers if isinstance(layer, keras.layers.Normalization))
     normalization.set_weights([mean, deviation, np.array(0)])

@@ -25,7 +25,7 @@ from tests.support.artifacts import make_dataset
 
 @pytest.fixture(scope="module")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two weights files: random weights of two backbones."""
+    """A folder with two weights files, each with random weights for one backbone."""
     folder = tmp_path_factory.mktemp("weights")
     for name in ("MobileNetV2", "MobileNetV3Small"):
         keras.utils.set_random_seed(0)

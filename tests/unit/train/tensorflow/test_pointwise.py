@@ -1,4 +1,4 @@
-"""Computing pointwise convolutions as matrix products does not change their outputs and gradients."""
+"""Computing pointwise convolutions as matrix products does not change their outputs or gradients."""
 
 import keras
 import numpy as np

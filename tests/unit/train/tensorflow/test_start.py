@@ -1,4 +1,4 @@
-"""TensorFlow ignores outside settings that would change results, and reuses freed memory."""
+"""Training ignores environment settings that would change its results, and reuses freed memory."""
 
 import json
 import os

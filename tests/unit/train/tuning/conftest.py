@@ -18,7 +18,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo
 
 @pytest.fixture(scope="session")
 def empty_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty study database with its tables; tests copy it, because creating the tables takes seconds."""
+    """An empty study database with its tables; tests copy it, because creating the tables is slow."""
     path = tmp_path_factory.mktemp("studies") / "studies.db"
     optuna.storages.RDBStorage(f"sqlite:///{path}").engine.dispose()
     return path

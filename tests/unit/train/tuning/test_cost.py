@@ -17,7 +17,7 @@ from components.train.tuning.search import Search
 from tests.unit.train.tuning.searches import TRAIN, pretend
 
 COSTS = {0: Cost(2.0, 8.0), 1: Cost(5.0, 4.0), 2: Cost(30.0, 2.0)}
-"""The cost of each network, by its index among the choices in NETWORKS."""
+"""The cost of each network, by the index of its number of filters in NETWORKS."""
 NETWORKS: Space = {
     "learning_rate": Range(low=1e-4, high=1.0, log=True),
     "model.layers[0].Conv2D.filters": Choices(choices=(4, 8, 16)),

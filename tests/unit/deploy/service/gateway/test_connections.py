@@ -69,7 +69,7 @@ def test_only_listening_sockets_are_copied(tmp_path: Path) -> None:
 
 
 def count_descriptors(descriptor: int) -> int:
-    """How many descriptors of this process refer to the same file or socket."""
+    """How many descriptors of this process refer to the same file or socket as `descriptor`."""
     num = 0
     for path in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):  # the descriptor that listed the folder is already closed
@@ -78,7 +78,7 @@ def count_descriptors(descriptor: int) -> int:
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Sends a request and returns the start of the answer; empty if the server closes the connection."""
+    """Sends a request and returns the start of the answer, or b"" if the server closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         return connection.recv(65536)

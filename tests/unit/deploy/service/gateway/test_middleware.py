@@ -29,7 +29,7 @@ class Answer:
 
 
 class App:
-    """An app that reads the body, answers with this status and the body `text`, and records the requested paths."""
+    """An app that reads the body, answers with `status` and the body `text`, and records the requested paths."""
 
     def __init__(self, status: int = 200, kind: str = "text/plain"):
         self.status, self.kind = status, kind

@@ -56,7 +56,7 @@ def test_a_body_in_chunks_of_any_size_is_read_completely(size: int) -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/octet-stream", "image/jpeg; q=1"])
-def test_a_body_with_no_content_type_or_a_binary_one_is_one_photo(content_type: str | None) -> None:
+def test_a_body_without_a_content_type_or_with_a_binary_one_is_one_photo(content_type: str | None) -> None:
     assert read(content_type, [b"pho", b"to"]) == [b"photo"]
 
 

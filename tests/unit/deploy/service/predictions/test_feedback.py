@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
 
 
 def make_prediction(number: int) -> LoggedPrediction:
-    """Prediction `number`: 0 and 1 share a millisecond just before midnight, 2 and 3 share one 20 ms later, etc."""
+    """Predictions 0 and 1 are from the same millisecond, just before midnight; 2 and 3 are 20 ms later, and so on."""
     time = START + timedelta(milliseconds=20 * (number // 2))
     return LoggedPrediction(
         id=f"4c1f0a9b2d3e-{int(time.timestamp() * 1000):012x}-{number:012x}",
@@ -45,7 +45,7 @@ def log_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_logged_prediction_is_found_and_no_other_id(log_dir: Path) -> None:
+def test_all_logged_predictions_are_found_and_unknown_ids_are_not(log_dir: Path) -> None:
     for number in range(300):
         line = find_line(log_dir, make_prediction(number).id)
         assert line is not None
@@ -140,7 +140,7 @@ def test_feedback_for_a_damaged_log_line_is_rejected(log_dir: Path) -> None:
 
 
 def test_two_services_can_write_to_the_same_folder(log_dir: Path) -> None:
-    """Like replicas on a cluster, the two have the same process id, and their clocks differ."""
+    """Like replicas on a cluster, the two services have the same process id, and their clocks differ."""
     replicas = PredictionLog(log_dir, 1.0), PredictionLog(log_dir, 1.0)
     for number in range(1000, 1040):
         replicas[number % 2].add(make_prediction(number if number % 2 else number - 400))

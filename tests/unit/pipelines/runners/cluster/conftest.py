@@ -22,7 +22,7 @@ def _short_stack() -> Iterator[None]:
     """Makes KFP read only the name of the calling function from the call stack.
 
     Each setter of a KFP task needs only that name, but also reads the source lines of the whole stack and, for
-    generated code, searches all modules. In a process that has loaded TensorFlow, this takes seconds per compilation.
+    generated code, searches all modules. In a process that has loaded TensorFlow, this makes every compilation slow.
     """
     from kfp.dsl import pipeline_task
 

@@ -24,7 +24,7 @@ DIGEST = "registry.example.org/team/darkroom-train-python@sha256:" + "0" * 64
 
 
 def compile_documents(placement: Placement, params: Params, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both documents of the compiled file: the pipeline, and the Kubernetes settings of its executors."""
+    """Returns both documents in the compiled file: the pipeline, and the Kubernetes settings of its executors."""
     compile_pipeline(params, folder / "pipeline.yaml", placement)
     pipeline, platform = YAML(typ="safe").load_all((folder / "pipeline.yaml").read_text())
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]

@@ -30,7 +30,7 @@ ENDS = {"COMPLETE": ("FINISHED", None), "FAILED": ("FAILED", "a task failed"), "
 def test_the_mlflow_run_ends_with_the_status_of_the_pipeline(
     scenario: str, mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The MLflow run is in a different experiment from the one that `close` receives."""
+    """The MLflow run is in a different experiment from the one whose name `close` receives."""
     monkeypatch.setenv(KEY_VARIABLE, "0d99a528-6f38-4b60-871d-7a6964dc4a53")
     run = create_run(experiment="photos-folder", name="run", key="0d99a528-6f38-4b60-871d-7a6964dc4a53")
     close_pipeline(scenario, tmp_path)

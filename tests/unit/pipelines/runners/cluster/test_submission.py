@@ -152,7 +152,7 @@ def test_a_failed_run_exits_with_code_2_and_prints_the_cause(tmp_path: Path) -> 
 
 
 def test_library_warnings_are_not_printed_during_a_server_outage(tmp_path: Path) -> None:
-    """The stand-in once drops the connection, which urllib3 logs, and once answers that it is busy."""
+    """The stand-in drops one connection, which urllib3 logs, and answers one request with 503."""
     answers = [*recorded_runs("success")[:2], DROPPED, {"status": 503}, recorded_runs("success")[-1]]
     with serving(StandIn(states=answers)) as server:
         result = run_submit(*KNOWN, "--local-images", "--host", server.url, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Setting the params of a draft from a params.yaml or a command."""
+"""Setting the params of a draft from a params.yaml file or from a command."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Layouts of exports, albums and folders that people create, and how each should be interpreted."""
+"""Layouts of exports, of albums and of folders created by hand, and how each layout should be interpreted."""
 
 from tests.unit.preprocess.sources.folders.public_layouts import DataLayout
 

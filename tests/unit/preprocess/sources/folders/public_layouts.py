@@ -9,12 +9,12 @@ class DataLayout:
     """A layout, and how it should be interpreted.
 
     Attributes:
-        name: the data set or the kind of layout that it represents.
+        name: the name of the data set, or the kind of layout.
         files: paths separated by spaces; `a/*3` means three photos in the folder a, `a/` an empty folder, and `%20` a
             space.
         lines: the description of the data, if the layout is accepted.
         refusal: the error, if the layout is refused; it contains {data} in place of the path of the data.
-        folder: the name of the folder with the data.
+        folder: the name of the folder that contains the data.
     """
 
     name: str

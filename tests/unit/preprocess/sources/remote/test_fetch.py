@@ -84,7 +84,7 @@ def test_invalid_addresses_are_reported(
 
 @pytest.fixture
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Starts a fake server for Google's JSON API that lists and reads objects; returns the folder of its buckets."""
+    """Starts a fake server for Google's JSON API that lists and reads objects; returns the folder with its buckets."""
     pytest.importorskip("gcsfs", reason="the extra gs is not installed")
     root = tmp_path / "buckets"
 

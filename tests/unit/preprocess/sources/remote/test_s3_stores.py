@@ -58,7 +58,7 @@ def test_photos_are_read_from_a_store_with_its_own_endpoint_and_region(
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """The endpoint of an empty store, and a list with (host, path, signing region) of each GET request."""
+    """The endpoint of an empty store, and a list with (host, path, signing region) for each GET request."""
     requests: list[tuple[str, str, str]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -32,7 +32,7 @@ from tests.unit.train.loop.points import classifier, points, run_fit
     ],
     ids=["one, on time", "one, late", "all on time", "first late", "each late", "last late", "no batch"],
 )
-def test_the_time_waiting_for_batches_is_computed_for_steps_of_equal_duration(
+def test_the_time_spent_waiting_for_batches_is_computed_for_steps_of_equal_duration(
     made_at: list[float], start: float, end: float, waited: float
 ) -> None:
     assert measure_input_wait(np.array(made_at), start, end) == pytest.approx(waited)

@@ -57,7 +57,7 @@ AT_ONCE = 12
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the data set and of the files of all training runs."""
+    """The folder with the data set and the files of all training runs."""
     folder = tmp_path_factory.mktemp("interrupted")
     make_dataset(folder / "dataset", per_class=11)
     return folder
@@ -92,12 +92,12 @@ def check_goes_on(
 
 @pytest.fixture
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # restored after the test
+    monkeypatch.setenv("DARKROOM_CHECKPOINTS", "")  # the test changes it, and monkeypatch restores it
 
 
 @pytest.fixture(scope="module")
 def codes(folder: Path) -> list[int]:
-    """The exit codes of the training runs for the quick tests, forked from one process that imports TensorFlow."""
+    """The exit codes of the training runs for the quick tests; one process imports TensorFlow and forks the runs."""
     return interrupt_in_subprocess(folder, (*TWICE, ON_TWO_DEVICES))
 
 
@@ -105,7 +105,7 @@ def codes(folder: Path) -> list[int]:
 def test_training_that_is_interrupted_twice_ends_with_the_same_weights(
     folder: Path, codes: list[int], uninterrupted: Callable[[str, int], Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Training is killed while a checkpoint is written, resumed, asked to end and resumed again."""
+    """Training is killed while it writes a checkpoint, then resumed, then asked to end, and then resumed again."""
     assert codes[:2] == [-signal.SIGKILL, 128 + signal.SIGTERM]
     with caplog.at_level("INFO", logger="components"):
         check_goes_on(folder / TWICE[-1].folder_name, TWICE[-1].averaging, uninterrupted)

@@ -31,7 +31,7 @@ def job(condition: str) -> dict[str, Any]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Returns a function that sets the objects that a stand-in for kubectl lists; it refuses to list other kinds."""
+    """Returns a function that sets the objects a stand-in for kubectl lists; the stand-in refuses all other kinds."""
     program = tmp_path / "kubectl"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\n'
