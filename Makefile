@@ -31,7 +31,7 @@ run: $(READY) ## the whole pipeline on the built-in demo data
 	@$(PY) -m dvc repro --quiet digits
 	@$(PY) -m pipelines.cli.main run
 
-# The files run in alphabetical order, so that the few long end-to-end tests come before the many short tests.
+# The files run in the order of collection: the few long tests come before the many short ones.
 test: $(READY) ## all tests except the long proofs, in under 10 minutes
 	@$(PY) -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
