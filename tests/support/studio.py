@@ -259,7 +259,7 @@ async def try_photos(page: Page, folder: Path, rng: np.random.Generator) -> list
     await page.until("document.querySelectorAll('.answer').length === 4")
     assert "must be one of" in await page.run("document.querySelector('.answer.failed .fault').textContent")
     await page.click(".answer:not(.failed) .link")
-    await page.until("document.querySelector('.answer .link[aria-pressed=true]')")
+    await page.until("document.querySelector('.answer .explain')?.textContent === 'Hide explanation'")
     await keep(page, "try")
     labels: list[str] = await page.run(
         "[...document.querySelectorAll('.answer:not(.failed)')].reverse()"

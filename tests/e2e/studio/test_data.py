@@ -132,11 +132,11 @@ def test_relabeling_and_removing_photos_of_findings_creates_a_new_version(tmp_pa
         await page.run(f"{items}.find(one => one.textContent.includes({FEW!r})).id = 'few'")
         await pick(page, "#few label select", "ignore")
         await page.until("document.querySelectorAll('.finding').length === 6", PATIENCE)
-        await says(page, "#accepted", "few photos")
+        await says(page, "#accepted", FEW)
         assert await page.run("document.querySelectorAll('.finding[open]').length") == 2, "two findings must stay open"
         await decide(page)
         await versions(page)
-        await page.click_on('Report "few photos" findings again', "#accepted")
+        await page.click_on(f"Report again: {FEW}", "#accepted")
         await says(page, ".findings", FEW, PATIENCE)
         assert not ask(url, "api/draft")["params"].get("preprocess")
 

@@ -114,25 +114,28 @@ function auditResult(view, info, data, findingsState) {
     splitsCard(data),
     findings.length ? h("ul", { class: "findings" }, findings) : h("p", { class: "good" }, "No problems found."),
     checkList(info.checks),
-    acceptedKinds(),
+    acceptedKinds(info),
     bar.element,
   );
 }
 
-/** The kinds of findings that the user accepted and the audit no longer reports; each has a button that undoes this. */
-function acceptedKinds() {
+/**
+ * The kinds of findings that the user accepted and the audit no longer reports; each has a button that undoes this.
+ * @param {AuditInfo} info
+ */
+function acceptedKinds({ checks }) {
   const policies = Object.entries(paramValue("preprocess.audit") ?? {});
   const kinds = policies.filter(([, policy]) => policy === "ignore").map(([kind]) => kind);
   if (!kinds.length) return "";
   const items = kinds.map((kind) => {
-    const name = kind.replaceAll("_", " ");
+    const name = checks.find((check) => check.kind === kind)?.title ?? kind;
     const undo = async () => {
       await changeParams({}, [`preprocess.audit.${kind}`]);
       await post("api/audit");
     };
     const button = actionButton("Report again", undo, {
       class: "link",
-      "aria-label": `Report "${name}" findings again`,
+      "aria-label": `Report again: ${name}`,
     });
     return h("span", { class: "row" }, name, button);
   });

@@ -83,20 +83,19 @@ function predictionParts(prediction) {
  * @param {HTMLImageElement} picture
  */
 function explainButton(model, file, className, picture) {
+  let isShown = false;
   /** @param {HTMLButtonElement} button */
   const toggle = async (button) => {
-    if (button.getAttribute("aria-pressed") === "true") {
+    if (isShown) {
       picture.src = URL.createObjectURL(file);
-      button.setAttribute("aria-pressed", "false");
-      button.textContent = "Show explanation";
-      return;
+    } else {
+      const path = `api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
+      /** @type {{ overlay: string }} */
+      const { overlay } = await put(path, file);
+      picture.src = overlay;
     }
-    const path = `api/models/${encodeURIComponent(model)}/explain?${query({ class_name: className })}`;
-    /** @type {{ overlay: string }} */
-    const { overlay } = await put(path, file);
-    picture.src = overlay;
-    button.setAttribute("aria-pressed", "true");
-    button.textContent = "Hide explanation";
+    isShown = !isShown;
+    button.textContent = isShown ? "Hide explanation" : "Show explanation";
   };
-  return actionButton("Show explanation", toggle, { class: "link", "aria-pressed": "false" });
+  return actionButton("Show explanation", toggle, { class: "link explain" });
 }
