@@ -92,7 +92,8 @@ def imagenet_class_names() -> tuple[str, ...]:
     except (ValueError, KeyError, TypeError):
         raise WeightsError(
             f"{path} must be Keras' list of ImageNet classes, with a WordNet id and a name for each number "
-            f"from 0 to {NUM_CLASSES - 1}; its content is different. Remove it, and download {CLASS_INDEX_URL}."
+            f"from 0 to {NUM_CLASSES - 1}; found something else. Delete it, and Darkroom downloads it "
+            f"again; without internet access, replace it with a copy of {CLASS_INDEX_URL}."
         ) from None
     counts = Counter(name for _, name in entries)
     return tuple(name if counts[name] == 1 else f"{name} ({wordnet_id})" for wordnet_id, name in entries)

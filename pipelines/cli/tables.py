@@ -153,7 +153,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     output = {
         "softmax": "probabilities that sum to 1",
         "sigmoid": "independent probabilities (sigmoid)",
-        "values": "values without an activation, such as logits",
+        "values": "values that are not probabilities, such as logits",
         "features": "a feature map, without a head",
     }[model.output]
     outputs = " × ".join(map(str, model.output_shape))

@@ -40,7 +40,7 @@ FEEDBACK_CODES: Final = {
     "409": "The service has no prediction log, or the prediction already has the maximum number of labels.",
     "413": CODES["413"],
     "415": "The body is not application/json.",
-    "503": "The log is full, or cannot be written.",
+    "503": "The log is full or cannot be written to.",
 }
 HEALTH: Final = {
     "/livez": "Whether the service is alive; if not, restart it.",

@@ -53,8 +53,8 @@ def resolve_revision(uri: str) -> str:
     commit = lines[-1].partition("\t")[0] if lines else None
     if commit is None:
         raise DataError(
-            f"The revision {revision} must be a branch, a tag or a full commit of {Address(repository)}; "
-            "it does not exist."
+            f"The revision {revision} must be a branch, a tag or a full commit hash of {Address(repository)}; "
+            "it is none of these."
         )
     return Address(f"dvc+{match['repository']}@{commit}:{match['path']}")
 

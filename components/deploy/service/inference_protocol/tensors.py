@@ -174,7 +174,9 @@ def _read_files(tensor: RequestInput, payload: memoryview) -> list[bytes]:
     elements = _split_elements(payload) if tensor.data is None else _decode_elements(tensor.data)
     files = list(itertools.islice(elements, num_photos + 1))
     if not 0 < len(files) == num_photos:
-        raise _refusal(f"The shape {list(tensor.shape)} must match the files; found {_count_found(files, num_photos)}.")
+        raise _refusal(
+            f"The shape {list(tensor.shape)} must match the number of files; found {_count_found(files, num_photos)}."
+        )
     return files
 
 

@@ -177,7 +177,7 @@ def refusal(name: Any, where: str, module: Any = None) -> UploadError:
     why = _WHY.get(text) or _WHY_KERAS.get(text)
     hint = "" if why else suggestion(text, KINDS, 0.75)
     if why is None and str(module).startswith("keras.src.ops"):
-        why, hint = "it is a Keras operation; only + - * / with a number are supported", ""
+        why, hint = "it is a Keras operation; the only supported ones are +, -, * and / with a constant number", ""
     return UploadError(
         f"An uploaded model must consist of Keras layers that Darkroom supports; {where} is {text}{hint}: "
         f"{why or 'Darkroom does not know it, and never runs code from an upload'}. Replace it with other Keras "

@@ -20,7 +20,7 @@ const HEADS = [
 const OUTPUTS = {
   softmax: "probabilities that add up to 1 (softmax)",
   sigmoid: "independent probabilities (sigmoid)",
-  values: "values without an activation",
+  values: "values that are not probabilities",
   features: "a feature map, without a head",
 };
 

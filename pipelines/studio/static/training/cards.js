@@ -114,7 +114,7 @@ export function tuneCard() {
       settingField("tune.trials", "Trials"),
       settingField("tune.minutes", "Time limit, minutes", { empty: "no limit" }),
       settingField("tune.sampler", "Sampler", { names: { tpe: "learns from earlier trials", random: "random" } }),
-      settingField("tune.pruner", "Pruning of poor trials"),
+      settingField("tune.pruner", "Pruner (stops poor trials early)"),
     ),
   );
 }

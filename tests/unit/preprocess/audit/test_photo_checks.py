@@ -114,7 +114,7 @@ SAVINGS: dict[str, Callable[[Path, int], None]] = {
     "the same file": lambda path, _: placeholder().save(path, quality=90),
     "different qualities": lambda path, copy: placeholder().save(path, quality=30 + 12 * copy),
     "different sizes": lambda path, copy: placeholder((64 + 30 * copy,) * 2).save(path, quality=85),
-    "a photo in different qualities": lambda path, copy: scene(99).save(path, quality=50 + 8 * copy),
+    "a photo saved at different qualities": lambda path, copy: scene(99).save(path, quality=50 + 8 * copy),
 }
 
 

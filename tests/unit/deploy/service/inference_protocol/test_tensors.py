@@ -30,7 +30,7 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (b"{}", "9" * 5000, 400, f"{JSON_LENGTH} must not exceed"),
         (b"{}", "\N{SUPERSCRIPT TWO}", 400, f"{JSON_LENGTH} must not exceed"),
         (make_request(shape=[-1, -1]), None, 400, "greater than or equal to 0"),
-        (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "the files; found more"),
+        (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "the number of files; found more"),
         (make_request(shape=[2], data=[[], []]), None, 400, "the files; found 0"),
         (make_request(data=[{}]), None, 400, "base64 strings"),
         (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, 0 bytes and binary_data_size 3"),
@@ -59,7 +59,7 @@ def test_at_most_one_element_more_than_the_shape_declares_is_read() -> None:
     tensor = make_request(data=None, shape=[3], parameters={"binary_data_size": len(payload)})
     with (
         unittest.mock.patch.object(tensors.struct, "unpack_from", wraps=tensors.struct.unpack_from) as reads,
-        pytest.raises(RefusedUpload, match="the files; found more"),
+        pytest.raises(RefusedUpload, match="the number of files; found more"),
     ):
         parse_inference(tensor + payload, str(len(tensor)), SIZE)
     assert reads.call_count == 4
