@@ -132,7 +132,7 @@ def refuse_failures(info: AuditInfo, where: str) -> None:
 
 def _describe_reading(num_read: int, num_files: int, seconds: float) -> str:
     if not num_read:
-        return f"Files read: 0, in the cache: {num_files:,}."
+        return f"Files read: none; all are in the cache: {num_files:,}."
     num_cached = num_files - num_read
     cached = f"; {num_cached:,} more in the cache" if num_cached else ""
     rate = num_read / max(seconds, 1e-9)
@@ -176,7 +176,7 @@ def _find_near(records: Sequence[Record], photo_scan: Scan, params: PreprocessPa
         return np.empty((0, 2), np.int64)
     start = time.monotonic()
     near_pairs = find_near(photo_scan.sketches, np.array(is_usable, bool), photo_scan.pixels)
-    log.info("Photos compared with each other: %s, in %.1f s.", f"{sum(is_usable):,}", time.monotonic() - start)
+    log.info("Compared %s photos with each other in %.1f s.", f"{sum(is_usable):,}", time.monotonic() - start)
     return near_pairs
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from components.contract.artifacts.dataset import SPLITS, SplitName
 from components.contract.errors import DataError
-from components.contract.text import printable
+from components.contract.text import join_names, printable
 from components.preprocess.manifest import Record, summarize_rejected
 
 MAX_EXACT_PHOTOS: Final = 60
@@ -214,8 +214,8 @@ def _require_photos(
     rejected_records = [record for record in records if record.class_name == name and not record.is_kept]
     reasons = f" Rejected files: {'; '.join(summarize_rejected(rejected_records))}." if rejected_records else ""
     if missing_splits:
-        requirement = f"have photos in every split; it has no usable photo in {' and '.join(missing_splits)}"
+        requirement = f"have photos in every split; it has no usable photo in {join_names(missing_splits)}"
     else:
-        parts = " and ".join(("train", *(split for split in ("validation", "test") if split not in given_splits)))
+        parts = join_names(["train", *(split for split in ("validation", "test") if split not in given_splits)])
         requirement = f"have at least {least} usable photos to be split into {parts}; it has {num_divided}"
     raise DataError(f"The class '{printable(name)}' must {requirement}.{reasons} Add photos, or remove the class.")

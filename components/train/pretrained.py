@@ -42,7 +42,9 @@ def write_pretrained(name: str, weights: str, bundle_dir: Path) -> BundleInfo:
     class_names = imagenet_class_names()
     path = find_weights(name, weights, (side, side), with_top=True)
     if path is None:
-        raise WeightsError("A pretrained model must have weights; found none. Set imagenet or a weights file.")
+        raise WeightsError(
+            "A pretrained model must have weights; found none. Set the weights to imagenet or to a weights file."
+        )
     from components.train.tensorflow.start import start_tensorflow
 
     start_tensorflow(seed=0)

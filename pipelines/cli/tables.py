@@ -56,7 +56,7 @@ def difference(changes: "Difference") -> None:
     for title, lines in (
         ("added", changes.added),
         ("removed", changes.removed),
-        ("relabeled", [f"{name}: {before} → {after}" for name, before, after in changes.relabelled]),
+        ("relabeled", [f"{name}: {before} → {after}" for name, before, after in changes.relabeled]),
         ("moved", [f"{before} → {after}" for before, after in changes.moved]),
     ):
         show.line(f"  {len(lines):,} {title}")
@@ -152,7 +152,7 @@ def _list_facts(model: "ImportedModel") -> list[tuple[str, str]]:
     size = " × ".join("any" if side is None else str(side) for side in model.input_shape)
     output = {
         "softmax": "probabilities that sum to 1",
-        "sigmoid": "independent probabilities (sigmoid)",
+        "sigmoid": "one independent probability per output (sigmoid)",
         "values": "values that are not probabilities, such as logits",
         "features": "a feature map, without a head",
     }[model.output]

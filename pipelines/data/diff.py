@@ -25,14 +25,14 @@ class Difference:
 
     Attributes:
         added, removed: the paths of the photos.
-        relabelled: (path, earlier class, current class) of each relabeled photo.
+        relabeled: (path, earlier class, current class) of each relabeled photo.
         moved: (earlier path, current path) of each photo that was moved within its class.
         counts: the earlier and current numbers of photos, by class.
     """
 
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    relabelled: list[tuple[str, str, str]] = field(default_factory=list)
+    relabeled: list[tuple[str, str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -67,13 +67,13 @@ def compare_versions(root: Path, path: str, before: str, now: str) -> Difference
         old_places = old[content]
         labels = sorted({place.class_name for place in old_places}), sorted({place.class_name for place in places})
         if labels[0] != labels[1]:
-            changes.relabelled.append((places[0].path, ", ".join(labels[0]), ", ".join(labels[1])))
+            changes.relabeled.append((places[0].path, ", ".join(labels[0]), ", ".join(labels[1])))
         elif {place.path for place in old_places} != {place.path for place in places}:
             changes.moved.append((old_places[0].path, places[0].path))
     changes.removed = [place.path for content, places in old.items() if content not in new for place in places]
     counts = [Counter(place.class_name for places in version.values() for place in places) for version in (old, new)]
     changes.counts = {name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())}
-    for paths in (changes.added, changes.removed, changes.relabelled, changes.moved):
+    for paths in (changes.added, changes.removed, changes.relabeled, changes.moved):
         paths.sort()
     return changes
 

@@ -104,7 +104,7 @@ def _copy_photos(label_file: Path, scratch: Path, known_hashes: set[str]) -> lis
         copy.write_bytes(content)
         photos.append(LabeledPhoto(copy, posixpath.basename(photo.record.path), class_name))
     if not photos:
-        raise DataError(f"There is nothing to add: the data already contains all photos of {label_file}.")
+        raise DataError(f"There is nothing to add: the data already contains all photos in {label_file}.")
     return photos
 
 

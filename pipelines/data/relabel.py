@@ -42,7 +42,7 @@ def relabel(root: Path, path: str, decisions: Decisions) -> Version:
 
     def prepare(folder: Path, scratch: Path) -> tuple[Moves, str]:
         moves, num_changed = _prepare_moves(folder, decisions, scratch)
-        return moves, f"Relabel {pluralize(num_changed)} of {folder.name}"
+        return moves, f"Relabel {pluralize(num_changed)} in {folder.name}"
 
     return change_photos(root, path, request, prepare)
 
@@ -99,7 +99,7 @@ def find_photo_names(decisions: Decisions, names: Collection[str]) -> dict[str, 
     for text, label in decisions.items():
         name = index.find(text).name or text
         if by_name.setdefault(name, label) != label:
-            raise DataError(f"Each photo can have only one decision; there are two for {name}.")
+            raise DataError(f"Each photo can have only one decision; {name} has two.")
     return by_name
 
 

@@ -46,7 +46,7 @@ def require_ready(root: Path, path: str) -> None:
     """
     if tracked := git(root, "ls-files", "--", path):
         name = shlex.quote(path)
-        commit = " && git commit -m 'Take the data out of git'" if has_commits(root) else ""
+        commit = " && git commit -m 'Remove the data from git'" if has_commits(root) else ""
         raise DataError(
             f"Data under DVC must not be in git as well; git in {root} tracks "
             f"{pluralize(len(tracked.splitlines()), 'file')} in {path}. Remove them from git, but not from the disk, "

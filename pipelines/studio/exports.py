@@ -72,7 +72,7 @@ class Exports:
                     archive.write(path, Path(f"{model}-{format_name}") / path.relative_to(source))
             partial.replace(target)
         except OSError as error:
-            raise StudioError(f"The zip could not be written to {target.parent}: {error.strerror}.", 507) from None
+            raise StudioError(f"The zip file could not be written to {target.parent}: {error.strerror}.", 507) from None
         finally:
             partial.unlink(missing_ok=True)
         return target

@@ -72,7 +72,7 @@ def prepare(
     if token is not None and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable()):
         raise StudioError(
             f"A token must consist of at least {MIN_TOKEN} printable ASCII characters; this one has "
-            f"{len(token) if len(token) < MIN_TOKEN else 'other characters'}. Create one: openssl rand -hex 24"
+            f"{f'only {len(token)}' if len(token) < MIN_TOKEN else 'others'}. Create one: openssl rand -hex 24"
         )
     is_local = is_loopback(host) and public_url is None
     if token is None and not is_local:

@@ -1,4 +1,4 @@
-"""The type of an entry in the catalogue of layers, and checks of arguments that many kinds share."""
+"""The type of an entry in the catalog of layers, and checks of arguments that many kinds share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -8,7 +8,7 @@ from pydantic import Field, Strict, create_model
 from typing_extensions import TypeAliasType
 
 from components.contract.layers.arguments import Regularizer
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.shapes import Shape
 from components.contract.record import StrictRecord
 from components.contract.validation_messages import expects

@@ -11,7 +11,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonS
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from components.contract.errors import LayerError
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.layer import LAYERS, Layer, layer_class
 from components.contract.layers.shapes import Shape, shape_text
 from components.contract.validation_messages import fault, faults, nearest

@@ -113,7 +113,7 @@ class GateParams(Section):
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Minimum accuracy on the test photos.")
     min_macro_f1: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Minimum macro F1 on the test photos.")
     max_recall_drop: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="How far the recall of a class may be below the champion's."
+        0.1, description="How far the recall of a class may be below the champion's, as a fraction."
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Maximum median latency of the exported graph for one photo, on this machine."

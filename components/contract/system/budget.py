@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, TypeVar
 
 from components.contract.errors import DarkroomError, DataError
+from components.contract.text import pluralize
 
 MAX_MEMBERS: Final = 1_000_000
 MAX_MEMORY_BYTES: Final = 2**29
@@ -101,7 +102,7 @@ class Budget:
         if elapsed > allowed_seconds:
             raise self.limit_error(
                 f"be read within {allowed_seconds:,.0f} s",
-                f"the number of bytes read after {elapsed:,.0f} s was only {self.num_bytes:,}",
+                f"only {pluralize(self.num_bytes, 'byte')} had arrived after {elapsed:,.0f} s",
             )
 
     def limit_error(self, limit: str, state: str) -> DarkroomError:

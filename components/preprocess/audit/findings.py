@@ -162,7 +162,7 @@ def report_files(reporter: Reporter, records: Sequence[Record]) -> None:
     if broken_records:
         reporter.add(
             "broken",
-            f"{pluralize(len(broken_records), 'file')} of {len(records):,} cannot be used.",
+            f"{len(broken_records):,} of {pluralize(len(records), 'file')} cannot be used.",
             [([record.path], f"{record.reason}: {record.message}") for record in broken_records],
         )
 
@@ -172,7 +172,7 @@ def report_copies(reporter: Reporter, copy_audit: CopyAudit) -> None:
     sentences = {
         "contradictory_labels": "{} of photos in more than one class.",
         "leakage": "{} of photos in more than one split.",
-        "duplicates": "{} of copies.",
+        "duplicates": "{} of identical photos.",
         "near_duplicates": "{} of near-duplicates.",
     }
     for kind, sentence in sentences.items():
@@ -191,7 +191,7 @@ def report_photos(reporter: Reporter, records: Sequence[Record], oddities: Mappi
     for kind, rows in oddities.items():
         reporter.add(
             kind,
-            f"{pluralize(len(rows))} of {len(records):,}.",
+            f"{len(rows):,} of {pluralize(len(records))}.",
             [([records[row].path], note) for row, note in rows.items()],
         )
 

@@ -178,8 +178,8 @@ def find_labels(names: Collection[str], locate: Callable[[str], Path], columns: 
         ]
         found.notices.append(
             f"The labels come from {' and '.join(found.label_files)}: {pluralize(len(photo_labels))} in "
-            f"{pluralize(len(class_names), 'class', 'classes')}. Folder names are not "
-            f"used{f'; photos in folders named after another class: {len(moved):,}' if moved else ''}."
+            f"{pluralize(len(class_names), 'class', 'classes')}. Folder names are not used"
+            f"{f'; photos in a folder named after a class other than their label: {len(moved):,}' if moved else ''}."
         )
     elif columns != ColumnNames() and not found.split_places:
         reason = (

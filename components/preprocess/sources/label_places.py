@@ -93,7 +93,7 @@ def find_refusal(
     if len(labels) < 2:
         return f"contains only one class, '{printable(labels.pop())}'"
     if is_submission(label_file):
-        return "has the name of a sample submission, whose labels are not real"
+        return "is named like a sample submission, which contains placeholder labels"
     return None
 
 

@@ -173,7 +173,7 @@ def _too_small(minutes: float, before: float, costs: Sequence[PhaseCost], later:
     least = least_seconds(costs)
     needed = (before + least + later) / (1 - RESERVE) / 60
     return ParamsError(
-        f"train.minutes must be enough for one epoch: about {needed + 0.05:.1f} on this machine; it is {minutes:g}. "
-        f"{before:.0f} s passed before the training, the shortest training takes {least:.0f} s, and export, "
-        f"evaluation and service take {later:.0f} s. Set a higher value, or null for no limit."
+        f"train.minutes must be enough for one epoch: about {needed + 0.05:.1f} minutes on this machine; it is "
+        f"{minutes:g}. {before:.0f} s passed before the training, the shortest training takes {least:.0f} s, and "
+        f"export, evaluation and service take {later:.0f} s. Set a higher value, or null for no limit."
     )

@@ -17,7 +17,7 @@ from components.contract.errors import UploadError
 from components.contract.layers.arguments import Constraint, Regularizer
 from components.contract.layers.attention import ATTENTION
 from components.contract.layers.augmentation import AUGMENTATION
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.train.keras_import.confined import confinement
 from components.train.keras_import.graph import Graph, Layer, order
 from components.train.keras_import.matching import Matches

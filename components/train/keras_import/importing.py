@@ -156,7 +156,11 @@ def check_classes(output_shape: Shape, num_classes: int) -> None:
     """
     is_binary = num_classes == 2 and output_shape == (1,)
     if output_shape != (num_classes,) and not is_binary:
-        gives = f"a vector of {output_shape[0]}" if len(output_shape) == 1 else f"a map of the shape {output_shape}"
+        gives = (
+            f"a vector of {output_shape[0]:,} values"
+            if len(output_shape) == 1
+            else f"a map of the shape {output_shape}"
+        )
         raise UploadError(
             f"A model that is used unchanged must output one value for each of the {num_classes} classes; "
             f"this one outputs {gives}. Replace its head (train.model.head=linear), or use a model for "

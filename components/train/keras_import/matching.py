@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from components.contract.errors import UploadError
-from components.contract.layers.catalogue import NOT_TRAINED
+from components.contract.layers.catalog import NOT_TRAINED
 from components.contract.layers.shapes import Shape
 from components.train.keras_import.confined.reader import Contents, StoredArray
 from components.train.keras_import.graph import Graph, Layer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from components.contract.errors import UploadError
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.shapes import Shape, shape_text
 from components.train.keras_import.graph import Graph, Layer, order
 from components.train.keras_import.limits import Limits

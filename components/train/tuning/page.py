@@ -86,7 +86,7 @@ def _plot(study: "optuna.Study", name: str, options: dict[str, Any]) -> Block:
             warnings.simplefilter("ignore", UserWarning)  # Optuna warns if all trials are equal
             figure = getattr(visualization, name)(study, **options)
     except (ValueError, RuntimeError) as error:
-        return Text(f"Nothing to show: {error}")
+        return Text(f"This plot cannot be drawn: {error}")
     figure.update_layout(template={"layout": TEMPLATE}, title=None)
     return Raw(Html(figure.to_html(full_html=False, include_plotlyjs=False)))
 

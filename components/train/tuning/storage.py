@@ -146,7 +146,9 @@ def _end_cut_off(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> No
     attempts = 1 + sum(other.params == trial.params for other in failed)
     storage, trial_id = study._storage, trial._trial_id  # noqa: SLF001 - Optuna has no public names for these
     if attempts > RETRIES:
-        storage.set_trial_user_attr(trial_id, REASON, f"interrupted {attempts} times; the memory may be too small")
+        storage.set_trial_user_attr(
+            trial_id, REASON, f"interrupted {attempts} times; the machine may have too little memory"
+        )
         log.warning("Trial %d was interrupted %d times; it is skipped.", trial.number + 1, attempts)
     else:
         log.info("Trial %d was interrupted; it will be repeated.", trial.number + 1)

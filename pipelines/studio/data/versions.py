@@ -49,11 +49,11 @@ class Changes(BaseRecord):
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    relabelled: tuple[tuple[str, str, str], ...]
+    relabeled: tuple[tuple[str, str, str], ...]
     counts: dict[str, tuple[int, int]]
     num_added: int
     num_removed: int
-    num_relabelled: int
+    num_relabeled: int
 
 
 SHOWN = 50
@@ -162,11 +162,11 @@ class Versions:
         return Changes(
             added=tuple(added_paths[:SHOWN]),
             removed=tuple(removed_paths[:SHOWN]),
-            relabelled=tuple(relabeled_photos[:SHOWN]),
+            relabeled=tuple(relabeled_photos[:SHOWN]),
             counts={name: (counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())},
             num_added=len(added_paths),
             num_removed=len(removed_paths),
-            num_relabelled=len(relabeled_photos),
+            num_relabeled=len(relabeled_photos),
         )
 
     def _labels(self, uri: str) -> dict[str, str]:

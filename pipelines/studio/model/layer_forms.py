@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.layer import LAYERS, Layer, layer_class
 
 

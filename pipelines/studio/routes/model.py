@@ -29,7 +29,7 @@ PLAIN_CLASSES = 10
 """The image size and the number of classes with which a network is checked while the real ones are unknown."""
 
 
-def show_catalogue(_studio: Studio, _query: Mapping[str, str]) -> Any:
+def show_catalog(_studio: Studio, _query: Mapping[str, str]) -> Any:
     """`GET /api/layers`: the kinds of layers with their arguments, and the templates."""
     return {"layers": describe_layers(), "templates": TEMPLATES}
 
@@ -155,7 +155,7 @@ def show_layers(studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 ROUTES = [
-    Route("/api/layers", answer_get(show_catalogue)),
+    Route("/api/layers", answer_get(show_catalog)),
     Route("/api/network", answer_post(inspect_network, Network), methods=["POST"]),
     Route("/api/gallery", answer_get(show_gallery)),
     Route("/api/gallery/measure", answer_post(measure, Backbones), methods=["POST"]),

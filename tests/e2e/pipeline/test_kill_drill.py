@@ -63,7 +63,7 @@ def test_relabeling_continues_after_a_kill_at_any_point(repository: Path) -> Non
         if is_complete:
             break
         version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
-        assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos"), number
+        assert (version.num_files, version.subject) == (5, "Relabel 2 photos in photos"), number
         assert run("git", "status", "--porcelain", cwd=repository) == ""
         assert [path.name for path in repository.iterdir() if "removed" in path.name] == []
         run("git", "checkout", "-q", first.commit, "--", "photos.dvc", cwd=repository)

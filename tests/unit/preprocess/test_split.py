@@ -204,7 +204,7 @@ def test_rejected_files_are_not_assigned_to_a_split() -> None:
 @pytest.mark.parametrize(
     ("records", "options", "message"),
     [
-        ([], {}, r"'cats' must have at least 3 usable photos.* train and validation and test; it has 0\. Add"),
+        ([], {}, r"'cats' must have at least 3 usable photos.* train, validation and test; it has 0\. Add"),
         ([record("1.jpg"), record("2.jpg")], {}, "it has 2"),
         ([record("1.jpg"), record("2.jpg", reason="empty")], {}, r"it has 1\. Rejected files: 1 × empty: cats/2\.jpg"),
         ([record("1.jpg", split="train")], {"given_splits": ("train", "test")}, "no usable photo in test"),

@@ -116,7 +116,7 @@ def test_the_fingerprint_depends_on_photos_labels_and_params_but_not_on_file_nam
     (data / "README.md").write_text("about")
     assert preprocess(str(data), PARAMS, tmp_path / "dataset").fingerprint == first
     assert preprocess(str(data), PARAMS.model_copy(update={"seed": 1}), tmp_path / "dataset").fingerprint != first
-    (data / "red" / "renamed.png").rename(data / "green" / "relabelled.png")
+    (data / "red" / "renamed.png").rename(data / "green" / "relabeled.png")
     assert preprocess(str(data), PARAMS, tmp_path / "dataset").fingerprint != first
 
 

@@ -18,7 +18,7 @@ from components.train.loop.phases import train_phases
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
-"""The fraction of each class that goes to validation, and the same fraction that goes to test, as in the defaults of preprocess."""
+"""The fraction of each class that goes to validation, and the same to test, as in the defaults of preprocess."""
 NUM_TEST: Final = 40
 """Test pictures per class; more than HELD_OUT would provide, so that the accuracy is more precise."""
 NOISE: Final = 12

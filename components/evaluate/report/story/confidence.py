@@ -57,7 +57,7 @@ def _threshold_text(calibration: CalibrationFigures) -> str:
     correct = f", {estimate(accuracy)} of them correctly" if accuracy else ""
     return (
         f"Answers with a confidence below {percent(calibration.threshold)} are withheld, so that {target} of the "
-        "others are correct on the validation photos. The model answers "
+        "remaining answers are correct on the validation photos. The model answers "
         f"{estimate(calibration.coverage)} of the test photos{correct}."
     )
 

@@ -171,7 +171,7 @@ def _label_text(figures: AllFigures) -> Words:
         f"{num:,} photo{'s look' if num > 1 else ' looks'} mislabeled{among}. The method is confident learning "
         f"(Northcutt et al., 2021) with probabilities from a model that was not trained on the photo{head}. The file ",
         Mark("code", "label_errors.csv"),
-        " ranks all such photos: correct its column ",
+        " ranks all such photos: correct the labels in its column ",
         Mark("code", "label"),
         ", delete the rows of photos whose label is right, and pass the file to ",
         Mark("code", "darkroom data relabel"),

@@ -47,7 +47,7 @@ def read_classes(tree: FolderTree, parent: Parts, names: Sequence[str], split: S
             add_class(tree, (*parent, name, folder), split, classes)
         classes.notices.append(
             f"The folder {shown_name(name)} contains the class folders again ({join_names(inner)}); Darkroom adds its "
-            f"{pluralize(tree.num_photos((*parent, name)))} to these classes, and counts copies once."
+            f"{pluralize(tree.num_photos((*parent, name)))} to these classes, and counts identical photos once."
         )
     _read_levels(tree, parent, [name for name in names if name not in repeated_names], split, where, classes)
     return classes

@@ -31,7 +31,7 @@ def read_images(path: Path, wanted: ColumnNames) -> Labels:
     if not images or not categories:
         raise NoLabelsError(
             f"{subject} must be COCO's JSON with images, annotations and categories, or a list of Label "
-            "Studio's tasks; it is neither."
+            "Studio's tasks; it has neither form."
         )
     names = {str(category.get("id")): normalize_cell(category.get("name")) for category in categories}
     labels: dict[str, list[str]] = {}

@@ -68,7 +68,7 @@ def download_missing(
         downloads = pool.map(lambda job: _download_file(system, job[1], within(target, job[0]), uri), missing.items())
         new_tags: dict[str, str] = {}
         try:
-            for name, version in zip(missing, log_progress(downloads, len(missing), "files fetched"), strict=True):
+            for name, version in zip(missing, log_progress(downloads, len(missing), "files downloaded"), strict=True):
                 versions[name] = version
                 if version is not None:
                     new_tags[name] = _version(version)

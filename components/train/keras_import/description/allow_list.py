@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from components.contract.errors import UploadError
 from components.contract.layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
-from components.contract.layers.catalogue import FOREIGN_BUT_KNOWN, KINDS
+from components.contract.layers.catalog import FOREIGN_BUT_KNOWN, KINDS
 from components.contract.validation_messages import suggestion
 
 MODELS: Final = {"Functional", "Model", "Sequential"}
@@ -103,7 +103,7 @@ _WHY_KERAS: Final = {
         ),
         _NOT_REBUILT,
     ),
-    "Equalization": "Keras itself cannot connect it to other layers, because its output is its input",
+    "Equalization": "Keras itself cannot connect it to other layers, because it returns its input tensor",
 }
 """Keras layers that are rejected although they contain no code."""
 

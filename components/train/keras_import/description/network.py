@@ -10,7 +10,7 @@ from typing import Any, Final
 from components.contract.errors import UploadError
 from components.contract.layers import checks as check
 from components.contract.layers.arguments import policy as parse_policy
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.checks import DROPPED
 from components.train.keras_import.description.allow_list import LEGACY_KINDS, MODELS, refusal
 from components.train.keras_import.description.operations import as_layer

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.train.keras_import.description.allow_list import LEGACY_OPERATIONS, OPERATIONS
 
 _LEGACY_ARITHMETIC: Final = {

@@ -92,7 +92,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         self._means = self._over_epoch(logs or {}, num_seen)
         self._check(self._means["loss"])
         if self._epoch > 1 and not self._deadline.allows(0.0):
-            raise OutOfTimeError(f"The time limit was reached within epoch {self._epoch}, which does not count.")
+            raise OutOfTimeError(f"The time limit was reached within epoch {self._epoch}, which is discarded.")
         rate = (num_seen - self._training.num_seen(0)) / (now - self._epoch_start)
         seconds_left = (num_examples - num_seen) / rate
         if now - self._last_note >= PART_SECONDS:

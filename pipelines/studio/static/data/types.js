@@ -92,8 +92,8 @@
  * @property {string[]} added
  * @property {number} num_removed
  * @property {string[]} removed
- * @property {number} num_relabelled
- * @property {[path: string, before: string, now: string][]} relabelled
+ * @property {number} num_relabeled
+ * @property {[path: string, before: string, now: string][]} relabeled
  * @property {{ [className: string]: [before: number, now: number] }} counts
  */
 

@@ -108,11 +108,11 @@ function dvcTable(versions) {
  * @param {number} number The number of the version that the chosen version is compared with.
  */
 function changesView(changes, number) {
-  const relabelings = changes.relabelled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
+  const relabelings = changes.relabeled.map(([path, oldClass, newClass]) => `${path}: ${oldClass} → ${newClass}`);
   const lists = [
     changeList(changes.num_added, "added", changes.added),
     changeList(changes.num_removed, "removed", changes.removed),
-    changeList(changes.num_relabelled, "relabeled", relabelings),
+    changeList(changes.num_relabeled, "relabeled", relabelings),
   ];
   const rows = Object.entries(changes.counts)
     .filter(([, [oldCount, newCount]]) => oldCount !== newCount)

@@ -68,5 +68,6 @@ function timeText(step, now) {
     return step.expected_seconds ? `about ${formatSeconds(Math.max(1, step.expected_seconds))}` : "";
   }
   const duration = step.seconds ? formatSeconds(step.seconds) : "";
-  return step.state === "done" ? duration : `${step.state} ${duration}`.trim();
+  if (step.state === "done") return duration;
+  return duration ? `${step.state} after ${duration}` : step.state;
 }

@@ -12,22 +12,22 @@ import { copyOf, layerOf, moveLayer, newLayer, specOf } from "./layer_list.js";
 /** @import { LayerActions } from "./layer_editor.js" */
 /** @import { Layer, LayerKind, LayerTemplate, LayerView, NetworkView } from "./types.js" */
 
-/** @typedef {{ kinds: Map<string, LayerKind>, templates: LayerTemplate[] }} Catalogue */
+/** @typedef {{ kinds: Map<string, LayerKind>, templates: LayerTemplate[] }} Catalog */
 
-/** @type {Catalogue | null} */
-let catalogue = null;
+/** @type {Catalog | null} */
+let catalog = null;
 const FIRST_KIND = "Conv2D";
 const KEEP_MILLISECONDS = 300;
 const PROPOSAL = " These layers are suggested for your photos. Edit them to build your own network.";
 
-/** @returns {Promise<Catalogue>} */
-async function loadCatalogue() {
-  if (!catalogue) {
+/** @returns {Promise<Catalog>} */
+async function loadCatalog() {
+  if (!catalog) {
     /** @type {{ layers: LayerKind[], templates: LayerTemplate[] }} */
     const { layers, templates } = await get("api/layers");
-    catalogue = { kinds: new Map(layers.map((layer) => [layer.kind, layer])), templates };
+    catalog = { kinds: new Map(layers.map((layer) => [layer.kind, layer])), templates };
   }
-  return catalogue;
+  return catalog;
 }
 
 /** The layers in the params; before a model is chosen, the layers that Darkroom suggests. */
@@ -43,7 +43,7 @@ function firstLayers() {
  * @param {() => void} drawFoot
  */
 export async function builder(panel, drawFoot) {
-  const { kinds, templates } = await loadCatalogue();
+  const { kinds, templates } = await loadCatalog();
   let layers = firstLayers().map(layerOf);
   const proposalNote = h("span", {}, layers.length && !paramValue("train.model.layers") ? PROPOSAL : "");
   const list = h("ol", { class: "layers" });

@@ -19,7 +19,7 @@ const HEADS = [
 ];
 const OUTPUTS = {
   softmax: "probabilities that add up to 1 (softmax)",
-  sigmoid: "independent probabilities (sigmoid)",
+  sigmoid: "one independent probability per output (sigmoid)",
   values: "values that are not probabilities",
   features: "a feature map, without a head",
 };

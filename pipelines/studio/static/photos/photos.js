@@ -103,7 +103,7 @@ export async function showPhotos(page, className) {
 function markOf(photo, decision) {
   if (decision === null) return { text: "removed", kind: "out" };
   if (decision !== undefined) return { text: `→ ${decision}`, kind: "moved" };
-  return photo.findings.length ? { text: "finding", kind: "found" } : null;
+  return photo.findings.length ? { text: "has findings", kind: "found" } : null;
 }
 
 /**

@@ -43,7 +43,7 @@ function runningService(job, model) {
   const isThis = job.about.model === model;
   const stop = () => post(`api/jobs/${job.id}`, { action: "stop" });
   return card(
-    "Served",
+    "Running service",
     h(
       "p",
       {},
@@ -76,7 +76,7 @@ function readiness(jobId) {
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
   const help =
-    "Deployments roll out the champion. The verdict of the quality gate decides whether this model can be promoted.";
+    "Deployments roll out the champion. This model can be promoted if the quality gate allows it.";
   const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
   const isBusy = job && isUnfinished(job);
   const answer = isBusy ? "Checking …" : (job?.error ?? promotionText(run));

@@ -102,7 +102,7 @@ function figuresTable(comparison) {
 
 /** @param {RunComparison} comparison */
 function paramsTable(comparison) {
-  if (!comparison.params.length) return h("p", {}, "None: the params are the same.");
+  if (!comparison.params.length) return h("p", {}, "All params are the same.");
   const names = columns(comparison);
   const rows = comparison.params.map(({ key, values }) => row(breakable(key), values.map(plainValue)));
   const attributes = { class: "small settings", style: { minWidth: `${COLUMN_REM * names.length}rem` } };

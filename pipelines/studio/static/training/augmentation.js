@@ -32,7 +32,7 @@ const PARTS = [
   { name: "hue_degrees", label: "Hue, degrees", max: 180 },
   { name: "blur", label: "Blur, pixels", max: 20 },
   { name: "noise", label: "Noise", max: 0.9 },
-  { name: "erasing", label: "Erasing", max: 0.9 },
+  { name: "erasing", label: "Erased area", max: 0.9 },
 ];
 /** @type {Augmentation} */
 const FIRST_CUSTOM = { rotation_degrees: 10, zoom: 0.1, shift: 0.1 };

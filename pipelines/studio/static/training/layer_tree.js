@@ -44,7 +44,7 @@ export async function showLayerTree(panel) {
 
 function reading() {
   const bar = h("progress", { "aria-label": "Reading the layers" });
-  return h("div", {}, bar, hint("Reading the layers of this network, which is only done once …"));
+  return h("div", {}, bar, hint("Reading the layers of this network (only the first time) …"));
 }
 
 /** @param {NamedLayer[]} layers */

@@ -48,10 +48,10 @@ def test_labeled_photos_are_copied_to_their_class_folders(repository: Path, tmp_
     )
     second = label(repository, "data/photos", labels)
     changes = compare_versions(repository, "data/photos", first.commit, second.commit)
-    assert (changes.added, changes.removed, changes.relabelled) == (["green/000-2.png", "red/001-2.png"], [], [])
+    assert (changes.added, changes.removed, changes.relabeled) == (["green/000-2.png", "red/001-2.png"], [], [])
     assert second.subject == "Add 2 labeled photos to photos"
     assert {name: content for name, content in tree(photos).items() if name in before} == before
-    with pytest.raises(DataError, match="already contains all photos of"):
+    with pytest.raises(DataError, match="already contains all photos in"):
         label(repository, "data/photos", labels)
 
 

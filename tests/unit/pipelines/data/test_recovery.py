@@ -106,7 +106,7 @@ def test_relabeling_that_is_killed_before_the_commit_can_be_repeated(repository:
     assert tree(photos) != before
     (repository / ".git" / "index.lock").touch()  # left by a killed git process
     version = relabel(repository, "photos", {"red/a.png": "blue", "green/001.png": None})
-    assert (version.num_files, version.subject) == (5, "Relabel 2 photos of photos")
+    assert (version.num_files, version.subject) == (5, "Relabel 2 photos in photos")
     assert len([version for version in versions.list_versions() if version.subject.startswith("Relabel")]) == 1
     assert run("git", "status", "--porcelain", cwd=repository) == ""
     assert sorted(path.name for path in repository.iterdir() if "removed" in path.name) == []
@@ -174,5 +174,5 @@ def test_relabeling_that_is_killed_after_the_commit_is_not_repeated(repository: 
     make_photos(repository / "photos", per_class=2)
     versions.add(repository / "photos", None)
     assert killed(RELABEL, '{"red/000.png": null}', at=("shutil.rmtree",), number=1)
-    assert relabel(repository, "photos", {"red/000.png": None}).subject == "Relabel 1 photo of photos"
+    assert relabel(repository, "photos", {"red/000.png": None}).subject == "Relabel 1 photo in photos"
     assert [path.name for path in repository.iterdir() if "removed" in path.name] == []

@@ -69,7 +69,7 @@ def test_labels_in_a_table_are_changed_and_the_photos_stay_in_place(repository: 
     assert sorted(path.name for path in folder.iterdir()) == ["images", "labels.csv"]
     changes = compare_versions(repository, "photos", first.commit, second.commit)
     assert (changes.added, changes.removed, changes.moved) == ([], ["images/001-red.png"], [])
-    assert changes.relabelled == [("images/000-red.png", "red", "blue")]
+    assert changes.relabeled == [("images/000-red.png", "red", "blue")]
     assert changes.counts == {"blue": (3, 4), "green": (3, 3), "red": (3, 1)}
     info = preprocess(
         f"dvc+{repository}@{first.commit}:photos/labels.csv",
@@ -149,7 +149,7 @@ def test_decisions_saved_by_excel_are_read(encoding: str, text: str, tmp_path: P
 
 
 def test_decisions_that_name_a_photo_in_two_ways_must_agree() -> None:
-    with pytest.raises(DataError, match=r"there are two for red/1\.png"):
+    with pytest.raises(DataError, match=r"red/1\.png has two"):
         find_photo_names({"red/1.png": "blue", "red\\1.png": None}, ["red/1.png"])
 
 
@@ -188,4 +188,4 @@ def test_a_relabeled_photo_is_renamed_if_its_new_class_has_a_photo_of_that_name(
     assert after[f"{prefix}blue/000-3.png"] == contents[f"{prefix}green/000.png"]
     assert sorted(after.values()) == sorted(contents.values()), "no photo may be lost"
     changes = compare_versions(repository, "photos", first.commit, second.commit)
-    assert sorted(change[1:] for change in changes.relabelled) == [("blue", "red"), ("green", "blue"), ("red", "blue")]
+    assert sorted(change[1:] for change in changes.relabeled) == [("blue", "red"), ("green", "blue"), ("red", "blue")]

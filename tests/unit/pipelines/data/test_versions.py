@@ -63,7 +63,7 @@ def test_the_difference_lists_added_removed_relabeled_and_moved_photos(repositor
     changes = compare_versions(repository, "data/photos", first.commit, second.commit)
     assert changes.added == ["blue/new.png"]
     assert changes.removed == ["red/000.png"]
-    assert changes.relabelled == [("blue/001-red.png", "red", "blue")]
+    assert changes.relabeled == [("blue/001-red.png", "red", "blue")]
     assert changes.moved == [("green/002.png", "green/renamed.png")]
     assert changes.counts == {"blue": (4, 6), "green": (4, 4), "red": (4, 2)}
     now = compare_versions(repository, "data/photos", second.commit, "workspace")
@@ -106,7 +106,7 @@ def test_the_data_command_adds_lists_relabels_and_compares_versions(repository: 
     (repository / "decisions.csv").write_text("path,label\nred/000.png,\n")
     assert "data diff" in darkroom("relabel", "decisions.csv").stdout
     assert [version["subject"] for version in json.loads(darkroom("list", "--json").stdout)] == [
-        "Relabel 1 photo of photos",
+        "Relabel 1 photo in photos",
         "Add the data set photos",
     ]
     output = darkroom("diff", version["commit"]).stdout

@@ -85,7 +85,7 @@ def test_the_merge_does_not_reread_photos_that_the_parts_have_read(
     use_cache(tmp_path / "cache", monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         prepare_in_parts(photos, tmp_path / "work", 3)
-    assert "Files read: 0, in the cache: " in caplog.text
+    assert "Files read: none; all are in the cache: " in caplog.text
     assert not [path for path in (tmp_path / "cache" / "shared").rglob("*") if path.is_file()], (
         "the store must be empty"
     )
@@ -112,7 +112,7 @@ def test_only_a_lost_part_is_read_again(
     assert all(path.stat().st_mtime_ns == states[path] for path in files), "existing files must not be written again"
     with caplog.at_level("INFO", logger="components"):
         preprocess(str(photos), PARAMS, tmp_path / "dataset", listing_dir=tmp_path / "listing")
-    assert "Files read: 0, in the cache: " in caplog.text
+    assert "Files read: none; all are in the cache: " in caplog.text
 
 
 def test_the_merge_reports_and_reads_missing_photos(
@@ -223,7 +223,7 @@ def test_adopted_portions_are_in_the_cache_or_still_in_the_store(
     assert tree(tmp_path / "cache" / "shared") == in_store
     with caplog.at_level("INFO", logger="components"):
         merge(tmp_path / "again")
-    assert "Files read: 0, in the cache: " in caplog.text
+    assert "Files read: none; all are in the cache: " in caplog.text
     assert tree(tmp_path / "again") == tree(tmp_path / "whole")
 
 

@@ -122,7 +122,7 @@ def test_each_photo_is_downloaded_once_by_one_reader(
     use_pod("merge", tmp_path, monkeypatch)
     with caplog.at_level("INFO", logger="components"):
         files, info = merged(bucket, tmp_path)
-    assert "Files read: 0, in the cache: " in caplog.text
+    assert "Files read: none; all are in the cache: " in caplog.text
     assert sum(bucket.sent().values()) == len([name for name in files if name.startswith("golden/")])
     assert (files, info) == whole(tmp_path, monkeypatch)
 

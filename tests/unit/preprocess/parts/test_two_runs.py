@@ -42,7 +42,7 @@ def test_two_runs_on_one_cache_do_not_affect_each_other(
     if num_read_before == 3:
         preprocess(str(photos), PARAMS, first / "dataset", listing_dir=first / "listing")
     assert caplog.text.count("Read portion") == 0
-    assert caplog.text.count("Files read: 0, in the cache: ") == 2
+    assert caplog.text.count("Files read: none; all are in the cache: ") == 2
     assert tree(second / "dataset") == tree(first / "dataset")
 
 

@@ -221,4 +221,4 @@ def test_a_table_that_contradicts_the_folders_is_reported(tmp_path: Path) -> Non
     (tmp_path / "labels.csv").write_text("file,label\ncat/1.jpg,cat\ncat/2.jpg,dog\ndog/3.jpg,dog\n")
     photo_set = find_photos(DataFolder(tmp_path))
     assert classes_of(photo_set) == {"cat/1.jpg": "cat", "cat/2.jpg": "dog", "dog/3.jpg": "dog"}
-    assert photo_set.notices[-1].endswith("not used; photos in folders named after another class: 1.")
+    assert photo_set.notices[-1].endswith("not used; photos in a folder named after a class other than their label: 1.")

@@ -213,7 +213,7 @@ def test_resumed_training_keeps_its_plan(
 
 
 def test_a_limit_that_is_too_small_is_reported_with_the_minimum(photos_of_32: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"must be enough for one epoch: about \d+\.\d on this machine; it is 0\.01"):
+    with pytest.raises(ParamsError, match=r"enough for one epoch: about \d+\.\d minutes on this machine; it is 0\.01"):
         train(photos_of_32, PARAMS.model_copy(update={"minutes": 0.01}), tmp_path / "model")
     assert not (tmp_path / "model").exists()
     assert not list((tmp_path / "checkpoints").glob("*/phase-*"))

@@ -162,7 +162,7 @@ def test_every_keras_layer_is_accepted_or_rejected_with_a_reason() -> None:
     from importlib.util import find_spec
     from pathlib import Path
 
-    from components.contract.layers import catalogue
+    from components.contract.layers import catalog
     from components.train.keras_import.description import allow_list
 
     spec = find_spec("keras")
@@ -172,7 +172,7 @@ def test_every_keras_layer_is_accepted_or_rejected_with_a_reason() -> None:
     classes = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
     layers = {name for name in classes if name[0].isupper()} - {"Input", "InputSpec", "Layer", "Wrapper"}
     layers -= {"GroupedQueryAttention"}  # its name in a file is GroupQueryAttention
-    unnamed = layers - set(catalogue.KINDS)
+    unnamed = layers - set(catalog.KINDS)
     has_reason = {name: "Darkroom does not know it" not in str(allow_list.refusal(name, "x")) for name in layers}
     assert {name for name in unnamed if not has_reason[name]} == set()
     assert {name for name in layers - unnamed if has_reason[name]} == set(), (

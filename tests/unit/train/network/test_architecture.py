@@ -9,7 +9,7 @@ import pytest
 
 from components.contract.errors import ModelError
 from components.contract.layers.arguments import ActivationName
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.layer import LAYERS, Layer
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
@@ -56,7 +56,7 @@ FLAT = ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Attention", "AdditiveAt
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_every_layer_of_the_catalogue_has_the_predicted_shape_and_can_be_exported(kind: str) -> None:
+def test_every_layer_of_the_catalog_has_the_predicted_shape_and_can_be_exported(kind: str) -> None:
     """Calls the layer with only its required arguments, in a network in training mode."""
     arguments: dict[str, Any] = {name: NEEDED.get(name, 1) for name in KINDS[kind].required}
     arguments |= SPECIAL.get(kind, {}) | {"name": "layer"}

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.contract.layers.catalogue import KINDS
+from components.contract.layers.catalog import KINDS
 from components.contract.layers.layer import Layer
 from components.contract.params.model import ModelParams
 from tests.unit.train.network.predicted import check_built_as_predicted

@@ -152,7 +152,7 @@ def test_a_repeatedly_interrupted_trial_is_skipped(dataset: tuple[Path, DatasetI
     study = search.run(pretend, Run(None))
     assert [trial.state for trial in study.trials] == ["interrupted", "interrupted", "failed", "complete", "complete"]
     assert len({trial.values["learning_rate"] for trial in study.trials[:3]}) == 1
-    assert study.trials[2].reason == "interrupted 3 times; the memory may be too small"
+    assert study.trials[2].reason == "interrupted 3 times; the machine may have too little memory"
     assert study.trials[3].values != study.trials[2].values
 
 

@@ -77,7 +77,7 @@ def test_relabeling_photos_creates_a_version_and_moves_no_files(client: Client, 
     assert version["what"] == "1 relabeled, 1 removed"
     assert view["name"] == "colors", "the name, which the registered model shares, must not change"
     changes = client.get("/api/data/changes", params={"before": str(photos), "now": version["uri"]}).json()
-    assert (changes["num_relabelled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)
+    assert (changes["num_relabeled"], changes["num_removed"], changes["num_added"]) == (1, 1, 0)
     assert changes["counts"]["red"] == [4, 5]
     assert sorted(path.read_bytes() for path in photos.rglob("*.png")) == contents
 

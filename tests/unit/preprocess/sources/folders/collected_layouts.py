@@ -212,7 +212,7 @@ COLLECTED_LAYOUTS = (
             "Found 12 photos in 3 classes: Trash 4, cat 5, dog 3.",
             (
                 "The folder backup contains the class folders again (cat); Darkroom adds its 2 photos to these "
-                "classes, and counts copies once."
+                "classes, and counts identical photos once."
             ),
         ),
     ),

@@ -88,7 +88,7 @@ PUBLIC_LAYOUTS = (
             "Found 18 photos in 3 classes: Pepper 6, Potato 6, Tomato 6.",
             (
                 "The folder PlantVillage contains the class folders again (Pepper, Potato and Tomato); "
-                "Darkroom adds its 9 photos to these classes, and counts copies once."
+                "Darkroom adds its 9 photos to these classes, and counts identical photos once."
             ),
         ),
         folder="PlantVillage",

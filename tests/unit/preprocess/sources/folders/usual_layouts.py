@@ -193,7 +193,7 @@ USUAL_LAYOUTS = (
             "The photos are in cell_images.",
             (
                 "The folder cell_images contains the class folders again (Parasitized and Uninfected); "
-                "Darkroom adds its 6 photos to these classes, and counts copies once."
+                "Darkroom adds its 6 photos to these classes, and counts identical photos once."
             ),
         ),
     ),
