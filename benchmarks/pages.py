@@ -167,7 +167,7 @@ def median_visit(visits: list[Visit]) -> Visit:
 
 
 def page_rows(case: Case, ours: Visit, baseline: Visit) -> list[Row]:
-    """Returns the rows of one page."""
+    """Returns the rows of the benchmark's table for one page."""
     rows = [
         Row(
             f"{claim}: {case.name}",

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 CUSTOM = "darkroom"
 """The error type of messages that are shown unchanged."""
 DICT = "dict"
-"""The tag of a union member that is a dict whose keys the user chooses."""
+"""Tags the member of a union that is a dict with keys chosen by the user."""
 
 
 def fault(message: str) -> PydanticCustomError:

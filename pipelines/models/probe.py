@@ -39,5 +39,5 @@ def probe_networks(
     with prepared(data, params, overrides, show) as (dataset_dir, train):
         info = read_info(dataset_dir)
         _, probe = settle_network(train, info, open_photographs(dataset_dir, info))
-    assert probe is not None, "the params have name: auto"
+    assert probe is not None, "train.model.name is auto, so settle_network must return a probe"
     return probe

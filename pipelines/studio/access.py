@@ -29,7 +29,7 @@ HEADERS: Final = {
 
 
 class Guard:
-    """Rejects requests to other hosts, changes that other sites request, and requests without the required token."""
+    """Rejects requests to other hosts, requests of other sites for changes, and requests without the required token."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None, public_url: str | None = None):
         """Creates the middleware.

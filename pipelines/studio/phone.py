@@ -35,7 +35,7 @@ MAX_WAITING: Final = 8
 POLL_SECONDS: Final = 1.5
 """How long a request waits for the next photo; shorter than the grace period for requests when the studio stops."""
 IDLE_SECONDS: Final = 60.0
-"""The phone's page closes after this time without a request for the next photo."""
+"""The phone's page closes if the studio's page has not asked for a photo for this many seconds."""
 NOTIFY_SECONDS: Final = 5
 
 

@@ -39,8 +39,8 @@ def read_names(infos: Sequence[zipfile.ZipInfo], encoding: str | None = None) ->
 
     Args:
         infos: the entries of the zip, from zipfile.
-        encoding: the encoding of names that are not marked as Unicode; None for UTF-8 if all of them are valid UTF-8,
-            and otherwise a guess.
+        encoding: the encoding of names that are not marked as Unicode. If None, it is UTF-8 if all of them are valid
+            UTF-8; otherwise, it is guessed.
 
     Raises:
         UnicodeDecodeError: a name is not valid in `encoding`.

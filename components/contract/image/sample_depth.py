@@ -45,7 +45,7 @@ class Depth:
     """The range of the values of one photo with more than 8 bits per value; transparent pixels do not count.
 
     Attributes:
-        lowest, highest: the extreme values over all pixels and colors.
+        lowest, highest: the smallest and the largest value in any color channel.
         num_values: the number of distinct values.
         declared: the highest value according to the file's metadata; 0 if unknown.
     """

@@ -100,8 +100,8 @@ POOLS: Final = {
     ),
     **shared(
         Kind(_KEEPDIMS, pooled_over_places),
-        GlobalAveragePooling1D="For positions × channels: one value per channel, its mean.",
-        GlobalMaxPooling1D="For positions × channels: one value per channel, its maximum.",
+        GlobalAveragePooling1D="For an input of positions × channels: one value per channel, its mean.",
+        GlobalMaxPooling1D="For an input of positions × channels: one value per channel, its maximum.",
     ),
 }
 FORMS: Final = {

@@ -135,7 +135,7 @@ def _locked_folder(target: Path) -> Iterator[Path]:
         partial = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         try:
             lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:  # another writer removed it as abandoned before it was locked
+        except FileNotFoundError:  # before the lock, another writer took it for abandoned and removed it
             continue
         try:
             if try_lock(lock) and _is_same(partial, lock):

@@ -187,7 +187,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 @functools.cache
 def _kernel_devices() -> frozenset[int]:
-    """The device numbers of /proc and /sys: the kernel generates their files, which may block or never end."""
+    """The device numbers of /proc and /sys: the kernel generates their files; reading them may block or never end."""
     return frozenset(Path(folder).stat().st_dev for folder in ("/proc", "/sys") if Path(folder).is_dir())
 
 

@@ -22,11 +22,11 @@ REGULARIZATION = 0.01
 MAX_STEPS = 300
 
 FROZEN = (
-    "A head was trained again for each fold on the features of the frozen backbone, which was not trained "
-    "on these photos, so all photos are divided into folds, including training photos."
+    "A new head was trained for each fold, on the features of the frozen backbone. The backbone was not trained on "
+    "these photos, so all of them, including the training photos, are divided into folds."
 )
 TRAINED = (
-    "A head was trained again for each fold on the network's features. These were learned from the "
+    "A new head was trained for each fold, on the network's features. These were learned from the "
     "training photos, so only validation and test photos are divided into folds."
 )
 

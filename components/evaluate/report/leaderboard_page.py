@@ -52,7 +52,7 @@ def render_leaderboard(board: Leaderboard) -> str:
     left_out: list[Block] = [Heading("Left out"), Items(board.left_out)] if board.left_out else []
     chart = Chart("front", partial(inline_svg, front_chart(board), describe_chart(board), "front"))
     return render_page(
-        f"{board.dataset_name}: compared models ({len(board.rows)})",
+        f"{board.dataset_name}: model comparison ({len(board.rows)})",
         eyebrow="Leaderboard",
         heading=board.dataset_name,
         lead=f"Number of models: {len(board.rows)}, all scored on the same {board.num_images:,} validation photos. "

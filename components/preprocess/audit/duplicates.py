@@ -228,7 +228,7 @@ def split_keys(records: Sequence[Record], links: Sequence[Link], *, near_togethe
 
 
 def note_shared_keys(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """Stores each split key that several records share, so that later steps know which photos belong together."""
+    """Sets `split_key` on the records that share one with other records, so that their photos stay together."""
     num_files = Counter(keys)
     return [
         replace(record, split_key=key) if key and num_files[key] > 1 else record

@@ -98,7 +98,7 @@ def describe(name: str, image_size: list[int] | None, num_classes: int | None, f
         model = getattr(keras.applications, name)(weights=None, include_top=num_classes is not None, **settings)
     except Exception as error:  # Keras and TensorFlow raise errors of any kind
         raise UploadError(
-            f"{name} cannot be built for photos of {image_size or 'its default size'}: "
+            f"{name} cannot be built for {f'the image size {image_size}' if image_size else 'its default image size'}: "
             f"{' '.join(str(error).split())[:300]}. Set another image size."
         ) from None
     description = json.dumps(keras.saving.serialize_keras_object(model))

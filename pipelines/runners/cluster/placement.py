@@ -54,7 +54,7 @@ QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 RESUMING: Final = ("preprocess", "tune", "train")
 """Steps whose tasks lose little work if their node is reclaimed: finished parts, trials and checkpoints are kept."""
 SPOT_RETRIES: Final = 10
-"""The retries of a task on spot nodes, which can be reclaimed at any time."""
+"""The maximum number of retries of a task on spot nodes, which can be reclaimed at any time."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ If it is not set, kind's command is used.
 
 
 def load_images() -> None:
-    """Builds the images of this source tree, and copies those that are missing in the cluster into it."""
+    """Builds the images of this source tree, and loads those that the cluster lacks into it."""
     with container_engine.running():
         if outdated := [image for image in IMAGES if _label(image) != source_digest(image)]:
             container_engine.build(*outdated)

@@ -1,6 +1,6 @@
 """A small training run that can be killed at a chosen point and resumed.
 
-python -m tests.unit.train.interrupted FOLDER JSON    interrupts a separate process at each point that JSON lists
+python -m tests.unit.train.interrupted FOLDER JSON    interrupts one process at each point in the list JSON
 python -m tests.unit.train.interrupted FOLDER SEED    kills five processes, one after another, at random moments
 """
 

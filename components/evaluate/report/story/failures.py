@@ -185,7 +185,7 @@ def outlier_section(content: Content) -> Section:
     body: list[Block]
     if not figures.num_searched:
         setting = Mark("code", "evaluate.searched_photos")
-        body = [Text(("Outliers were not searched for: ", setting, " is 0, or there are no training photos."))]
+        body = [Text(("The search for outliers was skipped: ", setting, " is 0, or there are no training photos."))]
     elif figures.num_outliers == 0:
         body = [Text(f"None of the {figures.num_searched:,} photos searched in all splits is far from the others.")]
     else:

@@ -67,7 +67,7 @@ def _probe(content: Content) -> Iterator[Block]:
     probe = content.bundle.probe
     if probe is None:
         return
-    yield Heading("Choice of the network")
+    yield Heading("Choice of network")
     if probe.num_photos:
         yield Text(
             f"For each network, a linear head on its frozen features was cross-validated on {probe.num_photos:,} "

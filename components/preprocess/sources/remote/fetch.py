@@ -194,5 +194,5 @@ def place_and_s3_options(uri: str) -> tuple[str, dict[str, Any]]:
 
 
 def target_of(uri: str) -> Path:
-    """The path in the cache to which an address is downloaded."""
+    """The path in the cache to which the data at an address is downloaded."""
     return cache_dir() / "downloads" / hashlib.sha256(Address(uri).cache_key.encode()).hexdigest()[:24]

@@ -68,7 +68,7 @@ def test_a_target_that_is_met_exactly_counts_as_reached(target: float, threshold
     labels = np.array([0] * 10 + [0] * 8 + [1] * 2 + [1] * 10)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, float(target))
     assert abstention.threshold == np.float32(threshold)
-    assert not (confidence[:10] < abstention.threshold).any(), "the photos with confidence 0.8 must be answered"
+    assert not (confidence[:10] < abstention.threshold).any(), "the model must not abstain at a confidence of 0.8"
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])

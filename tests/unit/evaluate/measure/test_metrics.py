@@ -167,7 +167,7 @@ def test_bootstrap_interval_contains_its_value_and_stays_within_0_and_1(
 
 
 def test_bootstrap_of_the_matrix_equals_a_bootstrap_over_photos() -> None:
-    """Drawing cells and drawing photos produce the same distribution of macro F1, within the noise of 600 draws."""
+    """Resampling the cells of the confusion matrix is equivalent to resampling the photos, within noise."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 150)
     predicted = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 4, 150))

@@ -22,7 +22,7 @@ NETWORKS = (
 def test_the_report_lists_the_networks_and_the_choice() -> None:
     why = "VGG16: no other is as accurate."
     page = render(content(probe=Probe(networks=NETWORKS, num_photos=1000, chosen="VGG16", why=why)))
-    assert "Choice of the network" in page
+    assert "Choice of network" in page
     assert f"cross-validated on 1,000 training photos. {why}" in page
     assert NETWORKS[0].accuracy is not None
     assert estimate(NETWORKS[0].accuracy) in page.replace("\xa0", " ")
@@ -36,4 +36,4 @@ def test_without_a_comparison_the_report_contains_the_reason() -> None:
     page = render(content(probe=Probe(networks=NETWORKS[:1], num_photos=0, chosen="VGG16", why=why)))
     assert why in page
     assert "cross-validated on 0" not in page
-    assert "Choice of the network" not in render(content())
+    assert "Choice of network" not in render(content())

@@ -35,7 +35,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Photos with a copy, a copy with a different label, a text file, a truncated photo and an empty file."""
+    """Photos, a copy, a copy with a different label, a truncated photo, an empty file and a text file."""
     data = make_photos(tmp_path / "photos", per_class=12)
     first, second = sorted((data / "red").iterdir())[:2]
     shutil.copy(first, data / "red" / "copy.png")
@@ -115,7 +115,7 @@ def test_only_a_lost_part_is_read_again(
     assert "Files read: none; all are in the cache: " in caplog.text
 
 
-def test_the_merge_reports_and_reads_missing_photos(
+def test_the_merge_warns_about_portions_missing_from_the_store_and_reads_them(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cache(tmp_path / "alone", monkeypatch)

@@ -43,7 +43,7 @@ class Bucket:
         self._client.delete_object(Bucket="shop", Key=f"colors/{name}")
 
     def sent(self) -> Counter[str]:
-        """How often each object was sent since the last call; list and version requests do not count."""
+        """How many times each object has been sent since the last call; list and version requests do not count."""
         texts = [record.getMessage() for record in self._requests.records if record.name == "werkzeug"]
         self._requests.clear()
         return Counter(match[1] for text in texts if (match := re.search(r"GET /shop/colors/([^ ?]+)[ ?]", text)))

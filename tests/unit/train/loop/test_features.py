@@ -40,7 +40,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
 
 @pytest.fixture(scope="module")
 def mobilenet(splits: tuple[Split, Split]) -> Network:
-    """MobileNetV2 with random weights and the batch statistics of photos, so that features vary and do not vanish."""
+    """MobileNetV2 with random weights; batch normalization is adapted to the photos, so the features do not vanish."""
     keras.utils.set_random_seed(3)
     head = (parse_layer("GlobalAveragePooling2D"), parse_layer({"Dense": {"units": 8, "activation": "relu"}}))
     params = ModelParams(kind="pretrained", name="MobileNetV2", weights="imagenet", head=head)

@@ -50,7 +50,8 @@ def test_the_invalid_layer_is_marked(layers: list[object], position: int, words:
     assert words in str(view.layers[position].fault)
     assert view.fault == view.layers[position].fault
     assert view.drawing is None
-    assert all(layer.gives for layer in view.layers[:position]), "the shapes of the layers before it must be shown"
+    shapes = [layer.gives for layer in view.layers[:position]]
+    assert all(shapes), "the output shapes of the layers before the invalid one must be shown"
 
 
 def test_every_layer_has_help_and_arguments_of_known_kinds() -> None:
