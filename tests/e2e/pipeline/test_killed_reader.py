@@ -84,7 +84,7 @@ def test_a_killed_reader_is_reported_and_only_its_work_is_repeated(tmp_path: Pat
     others = r"read-photos(?:-3)?"
     assert count(others, known) == num_earlier
     assert count(others, new) == NUM_PORTIONS - NUM_KILLED - num_earlier
-    assert count("preprocess", "Read 0 files") == 1
+    assert count("preprocess", "Files read: none; all are in the cache") == 1
 
     params, whole = str(run_dir / "params.yaml"), tmp_path / "whole"
     command = [sys.executable, "-m", "components.preprocess", "--params", params, "--output", str(whole)]

@@ -7,14 +7,16 @@ from typing import Any, Final
 import cv2
 import keras
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
-from components.contract.artifacts.dataset import DatasetInfo, Source, Split
+from components.contract.artifacts.dataset import DatasetInfo, Source, Split, SplitName
 from components.contract.layers.stack import parse_layer
 from components.contract.params.model import ModelParams
 from components.contract.params.resolve import resolve_train
 from components.contract.params.training import TrainParams
 from components.contract.tracking.run import Run
 from components.train.loop.phases import train_phases
+from components.train.network.backbone import build_backbone
 from components.train.setup import Photographs, open_network
 
 HELD_OUT: Final = 0.15
@@ -98,6 +100,34 @@ def draw_split(problem: str, num_photos: int, side: int, seed: list[int]) -> Spl
     return Split([pictures], labels, [f"{seed} {number}" for number in range(len(labels))])
 
 
+def split_counts(num_photos: int) -> dict[SplitName, int]:
+    """The number of pictures of each class in each split."""
+    num_held_out = round(HELD_OUT * num_photos)
+    return {"train": num_photos - 2 * num_held_out, "validation": num_held_out, "test": NUM_TEST}
+
+
+def draw_splits(problem: str, num_photos: int, side: int, seed: int) -> tuple[Split, Split, Split]:
+    """The training, validation and test pictures."""
+    counts = split_counts(num_photos).values()
+    train, validation, test = (draw_split(problem, count, side, [seed, number]) for number, count in enumerate(counts))
+    return train, validation, test
+
+
+def linear_accuracy(problem: str, num_photos: int, seed: int, weights: Path) -> float:
+    """The test accuracy of a logistic regression on the frozen features of MobileNetV2, without augmentation."""
+    side = SIDES["MobileNetV2"]
+    pixels = keras.Input((side, side, 3), dtype="uint8")
+    backbone = build_backbone("MobileNetV2", pixels)
+    backbone.load_weights(weights)
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    frozen = keras.Model(pixels, pooled)
+    train, _, test = draw_splits(problem, num_photos, side, seed)
+    features = [frozen.predict(split.gather(np.arange(len(split))), verbose=0) for split in (train, test)]
+    keras.utils.clear_session()
+    accuracy: float = LogisticRegression(max_iter=5000).fit(features[0], train.labels).score(features[1], test.labels)
+    return accuracy
+
+
 def learn(
     problem: str,
     num_photos: int,
@@ -123,11 +153,8 @@ def learn(
         The test accuracy, and a line that summarizes the result.
     """
     side = side or SIDES[network]
-    num_held_out = round(HELD_OUT * num_photos)
-    counts = {"train": num_photos - 2 * num_held_out, "validation": num_held_out, "test": NUM_TEST}
-    train, validation, test = (
-        draw_split(problem, count, side, [seed, number]) for number, count in enumerate(counts.values())
-    )
+    counts = split_counts(num_photos)
+    train, validation, test = draw_splits(problem, num_photos, side, seed)
     class_names = tuple(f"class {label}" for label in range(PROBLEMS[problem][1]))
     info = DatasetInfo(
         name=problem,
