@@ -190,7 +190,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         groups = tf.data.Dataset.range(math.ceil(len(self) / size))
         examples = groups.map(lambda number: with_shapes(*tf.numpy_function(group, [number], types)))
         rebatched = examples.rebatch(self._batch_size).prefetch(size)
-        return rebatched.apply(tf.data.experimental.assert_cardinality(len(self)))
+        options = tf.data.Options()
+        # Autotuning has nothing to tune here, and the next epoch would wait until its thread, which sleeps for as long
+        # as the epoch has taken so far, wakes up.
+        options.autotune.enabled = False
+        return rebatched.apply(tf.data.experimental.assert_cardinality(len(self))).with_options(options)
 
     def _group(self, number: int) -> list[np.ndarray]:
         group = (self._coming.pop(number, None) or self._maker.submit(self._make_group, number)).result()

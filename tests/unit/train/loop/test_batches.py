@@ -63,6 +63,7 @@ def test_grouped_batches_equal_single_ones(batch_size: int, first_batch: int, si
     batches.begin(0, first_batch)
     grouped = batches.in_groups(size)
     assert len(grouped) == len(batches)
+    assert grouped.options().autotune.enabled is False
     for epoch in range(3):
         batches.begin(epoch, first_batch)
         batches_in_groups = [(inputs.numpy(), labels.numpy()) for inputs, labels in grouped]
