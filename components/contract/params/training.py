@@ -22,9 +22,12 @@ class EarlyStopping(Section):
 
 
 Trainable = Annotated[
-    Annotated[str, Field(pattern=r"^(auto|none|head|blocks|all|last [1-9]\d{0,4}|from \S+)$")]
+    Annotated[str, Field(pattern=r"^(auto|none|head|blocks( [1-9]\d?%)?|all|last [1-9]\d{0,4}|from \S+)$")]
     | Annotated[tuple[Annotated[str, Field(pattern=r"^\S+$")], ...], Strict(False), Field(min_length=1)],
-    expects("auto, none, head, blocks, all, last N, from LAYER, or a list of layer names such as [block4_*, block5_*]"),
+    expects(
+        "auto, none, head, blocks, blocks N%, all, last N, from LAYER, or a list of layer names such as "
+        "[block4_*, block5_*]"
+    ),
 ]
 """The layers that are trained."""
 
@@ -59,9 +62,9 @@ class Phase(Section):
     trainable: Trainable = Field(
         "auto",
         description="The layers to train: none | head | blocks (the last blocks, which make up half of a pretrained "
-        "network's computation) | all | last N (layers with weights) | from LAYER (and all later layers) | "
-        "[names and globs]. The head is trained with every choice except none. auto: all layers of a custom network, "
-        "the head of a pretrained one.",
+        "network's computation) | blocks 25% (a quarter of it) | all | last N (layers with weights) | from LAYER (and "
+        "all later layers) | [names and globs]. The head is trained with every choice except none. auto: all layers of "
+        "a custom network, the head of a pretrained one.",
     )
     train_batch_norm: bool = Field(
         False,
@@ -120,6 +123,14 @@ class Phase(Section):
     early_stopping: EarlyStopping | None = EarlyStopping()
 
     @property
+    def trained_share(self) -> float | None:
+        """The share of a pretrained network's computation that is in its trained blocks; None if not set as a share."""
+        word, _, percentage = str(self.trainable).partition(" ")
+        if word != "blocks":
+            return None
+        return int(percentage.removesuffix("%")) / 100 if percentage else 0.5
+
+    @property
     def planned_epochs(self) -> int:
         """The number of epochs that the schedule, the views and swa are planned for."""
         return max(self.epochs, self.schedule_epochs or 0)
@@ -148,13 +159,14 @@ class TrainParams(Phase):
 
     preset: PresetName = Field(
         "auto",
-        description="Sets the values that are `auto`, for a pretrained network: fast (trains only the head), balanced, "
+        description="Sets the values that are `auto`, for a pretrained network: fast (trains fewer layers), balanced, "
         "or best (trains longer). none: changes nothing. auto: balanced, or none if `phases` is set.",
     )
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         None,
         description="Time limit for the whole run, including evaluation and deployment. Training measures a few "
-        "batches, then plans as many epochs and views as fit, and ends in time with its best weights. null: no limit.",
+        "batches, then plans as many epochs and views as fit, and finishes within the limit, with the best weights so "
+        "far. null: no limit.",
     )
     model: ModelParams = ModelParams()
     image_size: (

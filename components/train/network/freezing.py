@@ -109,7 +109,8 @@ def select(network: Network, phase: Phase) -> Selection:
     """
     layers = dict(_named_layers(network.model))
     inside = {path for path in layers if _in_base(network, path)}
-    trainable = f"from {_first_of_last_blocks(network)}" if phase.trainable == "blocks" else phase.trainable
+    share = phase.trained_share
+    trainable = phase.trainable if share is None else f"from {_first_of_last_blocks(network, share)}"
     trained_paths = _trained_paths(trainable, layers, inside)
     for path, layer in layers.items():
         keeps_statistics = isinstance(layer, keras.layers.BatchNormalization) and path in inside
@@ -230,14 +231,14 @@ def _nodes_with_cuts(model: keras.Model) -> Iterator[tuple[Any, bool]]:
         yield node, len(alive) == 1 and len(node.outputs) == 1 and alive == {id(node.outputs[0])}
 
 
-def _first_of_last_blocks(network: Network) -> str:
+def _first_of_last_blocks(network: Network, share: float) -> str:
     """Finds the first layer of the last blocks of a backbone.
 
     A tensor cuts the network if all later layers depend on it alone. The last blocks begin after the first small tensor
-    that cuts the network and is followed by at most half of the multiply-adds. It is small if it has at most
-    LARGEST_CUT times the size of the smallest tensor that meets these two conditions: the wide tensors within a block
-    would need several times as much space in the feature cache. If there is no such tensor, as in NASNet, the last
-    blocks are the layers with the second half of the multiply-adds.
+    that cuts the network and is followed by at most this share of the multiply-adds. It is small if it has at
+    most LARGEST_CUT times the size of the smallest tensor that meets these two conditions: the wide tensors within a
+    block would need several times as much space in the feature cache. If there is no such tensor, as in NASNet, the
+    last blocks are the last layers with this share of the multiply-adds.
 
     Raises:
         ModelError: the network has no pretrained part.
@@ -247,17 +248,17 @@ def _first_of_last_blocks(network: Network) -> str:
         raise ModelError("train.trainable: blocks requires a pretrained network; this one is custom. Set all or head.")
     total = left = sum(map(multiply_adds, backbone.layers))
     cuts: list[tuple[int, str | None]] = []
-    second_half = ""
+    first_of_share = ""
     for node, is_cut in _nodes_with_cuts(backbone):
         operation: Any = node.operation
         work = multiply_adds(operation) if isinstance(operation, keras.Layer) else 0
         if work and cuts and cuts[-1][1] is None:
             cuts[-1] = (cuts[-1][0], operation.name)
-        if work and not second_half and 2 * left <= total:
-            second_half = operation.name
+        if work and not first_of_share and left <= share * total:
+            first_of_share = operation.name
         left -= work
-        if is_cut and 2 * left <= total:
+        if is_cut and left <= share * total:
             cuts.append((math.prod(node.outputs[0].shape[1:]), None))
     named_cuts = [(size, name) for size, name in cuts if name is not None]
     smallest = min((size for size, _ in named_cuts), default=0)
-    return next((name for size, name in named_cuts if size <= LARGEST_CUT * smallest), second_half)
+    return next((name for size, name in named_cuts if size <= LARGEST_CUT * smallest), first_of_share)

@@ -49,12 +49,13 @@ export function customNames(specs) {
 }
 
 /**
- * Splits `train.trainable`, such as "last 20", into a word and the rest; for a list of layers, the word is "names".
+ * Splits "last N" and "from LAYER" in `train.trainable` into a word and the rest. Any other text, such as "blocks 33%",
+ * is a word; for a list of layers, the word is "names".
  * @param {unknown} trainable
  * @returns {{ word: string, rest: string | undefined }}
  */
 export function parseTrainable(trainable) {
   if (typeof trainable !== "string") return { word: "names", rest: undefined };
   const [word, rest] = trainable.split(" ");
-  return { word, rest };
+  return word === "last" || word === "from" ? { word, rest } : { word: trainable, rest: undefined };
 }

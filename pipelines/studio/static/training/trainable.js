@@ -28,7 +28,8 @@ export function trainableCard() {
       return;
     }
     tree.replaceChildren();
-    await setParam("train.trainable", choice === "last" ? `last ${number.value}` : choice);
+    const extra = { last: number.value, from: rest }[choice];
+    await setParam("train.trainable", extra ? `${choice} ${extra}` : choice);
   };
   number.hidden = word !== "last";
   /** @type {[string, string][]} */
@@ -38,7 +39,7 @@ export function trainableCard() {
     ["all", "Everything"],
     ["last", "The last layers"],
     ["names", "Selected layers"],
-    ["none", "None: use the model unchanged"],
+    ["none", "None: keep all weights unchanged"],
   ];
   if (!options.some(([key]) => key === word)) options.push([word, String(value)]);
   if (word === "names") showLayerTree(tree).catch(showProblem);

@@ -47,7 +47,9 @@ test("only named layers of a custom network can be chosen", () => {
 
 test("train.trainable is either a word with an optional argument, or a list of layer names", () => {
   assert.deepEqual(selection.parseTrainable("last 20"), { word: "last", rest: "20" });
+  assert.deepEqual(selection.parseTrainable("from conv2"), { word: "from", rest: "conv2" });
   assert.deepEqual(selection.parseTrainable("auto"), { word: "auto", rest: undefined });
+  assert.deepEqual(selection.parseTrainable("blocks 33%"), { word: "blocks 33%", rest: undefined });
   assert.deepEqual(selection.parseTrainable(["conv1"]), { word: "names", rest: undefined });
 });
 

@@ -49,6 +49,8 @@ def own() -> Network:
             "block_16_depthwise_relu",
         ),
         ("blocks", BLOCKS, (2, 2, 64), "block_9_add"),
+        ("blocks 50%", BLOCKS, (2, 2, 64), "block_9_add"),
+        ("blocks 33%", BLOCKS[BLOCKS.index("block_13_expand") :], (2, 2, 96), "block_12_add"),
         ("none", (), (1280,), "global_average_pooling2d_1"),
     ],
 )
