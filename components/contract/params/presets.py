@@ -23,7 +23,7 @@ class Preset:
 
     Attributes:
         choices: the values for all phases, by key of the section `train`.
-        phases: the values of each phase; empty for a single phase that trains the head.
+        phases: the values of each phase.
         reason: the reason for the phases.
     """
 
@@ -38,39 +38,39 @@ _EMA: Final = Choice(0.99, "the mean of the weights fluctuates less than the wei
 _NEVER_EARLY: Final = Choice(None, "the learning rate falls to 0 by the last epoch, and the best epoch is kept")
 _HEAD_FIRST: Final = "the head first, because its random weights would damage the pretrained ones; then the last blocks"
 
-PRESETS: Final[dict[str, Preset]] = {
-    "fast": Preset(
-        {"label_smoothing": _SMOOTHING, "views": Choice(3, "each view costs a pass of all photos through the network")},
-        (),
-        "only the head is trained; the frozen layers are computed once for each view",
+
+def _preset(views: Choice, trainable: str, epochs: tuple[int, int], reason: str) -> Preset:
+    """A preset that trains the head, then also the last blocks, for these numbers of epochs."""
+    choices = {
+        "label_smoothing": _SMOOTHING,
+        "mixup": _MIXUP,
+        "ema": _EMA,
+        "views": views,
+        "early_stopping": _NEVER_EARLY,
+    }
+    last = {"optimizer": "adamw", "learning_rate": 0.0003, "warmup_epochs": 1.0}
+    phases = ({"trainable": "head", "epochs": epochs[0]}, {"trainable": trainable, "epochs": epochs[1]} | last)
+    return Preset(choices, phases, f"{_HEAD_FIRST}, {reason}")
+
+
+PRESETS: Final = {
+    "fast": _preset(
+        Choice(2, "each view costs a pass of all photos through the network"),
+        "blocks 25%",
+        (1, 6),
+        "which make up a quarter of the computation, so that the rest is computed only once for each view",
     ),
-    "balanced": Preset(
-        {
-            "label_smoothing": _SMOOTHING,
-            "mixup": _MIXUP,
-            "ema": _EMA,
-            "views": Choice(5, "more than in fast, because the last blocks also learn from them"),
-            "early_stopping": _NEVER_EARLY,
-        },
-        (
-            {"trainable": "head", "epochs": 3},
-            {"trainable": "blocks", "epochs": 10, "optimizer": "adamw", "learning_rate": 0.0003, "warmup_epochs": 1.0},
-        ),
-        _HEAD_FIRST,
+    "balanced": _preset(
+        Choice(5, "more than in fast, because more layers learn from them"),
+        "blocks",
+        (3, 10),
+        "which make up half of the computation",
     ),
-    "best": Preset(
-        {
-            "label_smoothing": _SMOOTHING,
-            "mixup": _MIXUP,
-            "ema": _EMA,
-            "views": Choice(8, "the most variation that is worth its computing time"),
-            "early_stopping": _NEVER_EARLY,
-        },
-        (
-            {"trainable": "head", "epochs": 3},
-            {"trainable": "blocks", "epochs": 20, "optimizer": "adamw", "learning_rate": 0.0003, "warmup_epochs": 1.0},
-        ),
-        f"{_HEAD_FIRST}, for twice as many epochs as in balanced",
+    "best": _preset(
+        Choice(8, "the most variation that is worth its computing time"),
+        "blocks",
+        (3, 20),
+        "for twice as many epochs as in balanced",
     ),
 }
 
@@ -106,13 +106,11 @@ def apply_preset(train: TrainParams, model: ModelParams) -> tuple[TrainParams, l
         if key not in train.model_fields_set and not (key == "ema" and train.swa is not None):
             updates[key] = choice.value
             decisions.append(f"train.{key}: {name} chose {_text(choice.value)}: {choice.reason}.")
-    if preset.phases and train.trainable == "auto":
+    if train.trainable == "auto":
         phases = tuple(_make_phase(train, values, is_last=values is preset.phases[-1]) for values in preset.phases)
         updates["phases"] = phases
         texts = " and ".join(f"{pluralize(phase.epochs, 'epoch')} (trainable: {phase.trainable})" for phase in phases)
         decisions.append(f"train.phases: {name} chose {texts}: {preset.reason}.")
-    elif train.trainable == "auto":
-        decisions.append(f"train.trainable: {name} chose head: {preset.reason}.")
     return train.model_copy(update=updates), decisions
 
 

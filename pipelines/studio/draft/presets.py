@@ -57,7 +57,7 @@ PRETRAINED_PRESETS: Final = (
     Preset(
         name="quick",
         title="Quick",
-        text="Trains only the new layers at the end. It is fast and often good enough.",
+        text="Trains the new layers, then about the last quarter of the network, for a few epochs. Often good enough.",
         values=_DEFAULTS | {"train.preset": "fast"},
     ),
     Preset(

@@ -41,11 +41,13 @@ def test_the_default_preset_for_photos_is_balanced() -> None:
         assert f"train.{key}: balanced chose" in text
 
 
-def test_fast_trains_only_the_head() -> None:
+def test_fast_trains_fewer_blocks_for_fewer_epochs_than_balanced() -> None:
     train = settle("train.preset=fast").params.train
-    (phase,) = train.all_phases
-    assert (phase.trainable, phase.epochs, phase.early_stopping) == ("head", 40, EarlyStopping())
-    assert (train.label_smoothing, train.mixup, train.ema, train.views) == (0.1, 0.0, None, 3)
+    head, blocks = train.all_phases
+    assert (head.trainable, head.epochs, blocks.trainable, blocks.epochs) == ("head", 1, "blocks 25%", 6)
+    balanced = settle().params.train
+    assert differing(train) == differing(balanced) | {"views": 2}
+    assert blocks.trained_share < balanced.all_phases[1].trained_share
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ def test_the_chosen_network_is_trained_and_its_features_are_not_computed_again(
 
     monkeypatch.setattr(features, "compute_features", count)
     files = [weights_dir / f"{name}.weights.h5" for name in ("MobileNetV2", "MobileNetV3Small")]
-    params = settle(photos_of_32, candidates(*files), "train.preset=fast", "train.epochs=1", "train.seed=7")
+    params = settle(
+        photos_of_32, candidates(*files), "train.preset=fast", "train.trainable=head", "train.epochs=1", "train.seed=7"
+    )
     assert (params.model.name, params.model.choose) == ("auto", "fastest")
     with caplog.at_level(logging.INFO):
         bundle = train(photos_of_32, params, tmp_path / "model")
