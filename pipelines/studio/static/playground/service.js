@@ -75,8 +75,7 @@ function readiness(jobId) {
  */
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
-  const help =
-    "Deployments roll out the champion. This model can be promoted if the quality gate allows it.";
+  const help = "Deployments roll out the champion. This model can be promoted if the quality gate allows it.";
   const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
   const isBusy = job && isUnfinished(job);
   const answer = isBusy ? "Checking …" : (job?.error ?? promotionText(run));

@@ -95,7 +95,11 @@ function runFigures({ summary, test, latency_ms: latency, size_bytes: size }) {
     figure("Test accuracy", formatPercent(test.accuracy.value), formatRange(test.accuracy)),
     figure("Macro F1", formatPercent(test.macro_f1.value), formatRange(test.macro_f1)),
     figure("Validation", formatPercent(validation.accuracy.value), formatRange(validation.accuracy)),
-    figure("Time per photo", latency ? `${latency.toFixed(1)} ms` : "–", "median, on the machine that ran the evaluation"),
+    figure(
+      "Time per photo",
+      latency ? `${latency.toFixed(1)} ms` : "–",
+      "median, on the machine that ran the evaluation",
+    ),
     figure("Size", size ? formatBytes(size) : "–", `${formatCount(model.num_parameters)} weights`),
     figure("Duration", formatSeconds(summary.seconds.total), `epoch ${model.best_epoch} of ${model.epochs_run} kept`),
   );

@@ -62,7 +62,13 @@ function advancedPart() {
   });
   const decisions = h("ul", { class: "plain small soft" });
   const learning = [scheduleCard(), trainableCard(), phasesCard(), augmentationCard(), regularizationCard()];
-  const moreCards = [photosCard(), tuneCard(), gateCard(), card("Values chosen automatically", decisions), clusterCard()];
+  const moreCards = [
+    photosCard(),
+    tuneCard(),
+    gateCard(),
+    card("Values chosen automatically", decisions),
+    clusterCard(),
+  ];
   const ontoggle = (/** @type {{ currentTarget: HTMLDetailsElement }} */ { currentTarget }) => {
     isAdvancedOpen = currentTarget.open;
   };
