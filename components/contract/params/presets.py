@@ -57,7 +57,7 @@ PRESETS: Final = {
     "fast": _preset(
         Choice(2, "each view costs a pass of all photos through the network"),
         "blocks 25%",
-        (1, 6),
+        (2, 6),
         "which make up a quarter of the computation, so that the rest is computed only once for each view",
     ),
     "balanced": _preset(

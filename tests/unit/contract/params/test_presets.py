@@ -44,7 +44,7 @@ def test_the_default_preset_for_photos_is_balanced() -> None:
 def test_fast_trains_fewer_blocks_for_fewer_epochs_than_balanced() -> None:
     train = settle("train.preset=fast").params.train
     head, blocks = train.all_phases
-    assert (head.trainable, head.epochs, blocks.trainable, blocks.epochs) == ("head", 1, "blocks 25%", 6)
+    assert (head.trainable, head.epochs, blocks.trainable, blocks.epochs) == ("head", 2, "blocks 25%", 6)
     balanced = settle().params.train
     assert differing(train) == differing(balanced) | {"views": 2}
     assert blocks.trained_share < balanced.all_phases[1].trained_share
