@@ -56,7 +56,7 @@ def test_with_several_objectives_train_uses_the_most_accurate_trial_of_the_paret
     assert "<h2>The Pareto front</h2>" in page
     assert page.count("used for training") == 1
     assert study.choice in page
-    assert "Nothing to show" not in page
+    assert "cannot be drawn" not in page
 
 
 def test_a_network_is_not_measured_again_if_only_the_learning_rate_differs(dataset: tuple[Path, DatasetInfo]) -> None:
