@@ -89,7 +89,7 @@ def test_on_a_frozen_backbone_all_photos_and_labels_are_checked(folder: Path, ml
     pretend(folder)
     num_images, what, doubted = fold(folder)
     assert (num_images, doubted) == (108, {"train"})
-    assert "including training photos" in what
+    assert "including the training photos" in what
     assert read_info(folder / "dataset").num_kept == 108
 
 

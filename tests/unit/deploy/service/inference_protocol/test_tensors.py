@@ -31,7 +31,7 @@ def test_nested_data_is_read_in_row_major_order() -> None:
         (b"{}", "\N{SUPERSCRIPT TWO}", 400, f"{JSON_LENGTH} must not exceed"),
         (make_request(shape=[-1, -1]), None, 400, "greater than or equal to 0"),
         (make_request(shape=[2], data=["AAAA"] * 3), None, 400, "the number of files; found more"),
-        (make_request(shape=[2], data=[[], []]), None, 400, "the files; found 0"),
+        (make_request(shape=[2], data=[[], []]), None, 400, "the number of files; found 0"),
         (make_request(data=[{}]), None, 400, "base64 strings"),
         (make_request(parameters={"binary_data_size": 3}), None, 400, "found data, 0 bytes and binary_data_size 3"),
         (make_request() + b"abc", str(len(make_request())), 400, "found data, 3 bytes and binary_data_size None"),
