@@ -238,7 +238,7 @@ def _first_of_last_blocks(network: Network, share: float) -> str:
     that cuts the network and is followed by at most this share of the multiply-adds. It is small if it has at
     most LARGEST_CUT times the size of the smallest tensor that meets these two conditions: the wide tensors within a
     block would need several times as much space in the feature cache. If there is no such tensor, as in NASNet, the
-    last blocks are the last layers with this share of the multiply-adds.
+    last blocks are the last layers with this share of the multiply-adds, but at least the last layer that has any.
 
     Raises:
         ModelError: the network has no pretrained part.
@@ -248,10 +248,11 @@ def _first_of_last_blocks(network: Network, share: float) -> str:
         raise ModelError("train.trainable: blocks requires a pretrained network; this one is custom. Set all or head.")
     total = left = sum(map(multiply_adds, backbone.layers))
     cuts: list[tuple[int, str | None]] = []
-    first_of_share = ""
+    first_of_share = last = ""
     for node, is_cut in _nodes_with_cuts(backbone):
         operation: Any = node.operation
         work = multiply_adds(operation) if isinstance(operation, keras.Layer) else 0
+        last = operation.name if work else last
         if work and cuts and cuts[-1][1] is None:
             cuts[-1] = (cuts[-1][0], operation.name)
         if work and not first_of_share and left <= share * total:
@@ -261,4 +262,4 @@ def _first_of_last_blocks(network: Network, share: float) -> str:
             cuts.append((math.prod(node.outputs[0].shape[1:]), None))
     named_cuts = [(size, name) for size, name in cuts if name is not None]
     smallest = min((size for size, _ in named_cuts), default=0)
-    return next((name for size, name in named_cuts if size <= LARGEST_CUT * smallest), first_of_share)
+    return next((name for size, name in named_cuts if size <= LARGEST_CUT * smallest), first_of_share or last)

@@ -50,6 +50,7 @@ def own() -> Network:
         ),
         ("blocks", BLOCKS, (2, 2, 64), "block_9_add"),
         ("blocks 50%", BLOCKS, (2, 2, 64), "block_9_add"),
+        ("blocks 1%", ("Conv_1", "logits"), (1, 1, 320), "block_16_project_BN"),
         ("blocks 33%", BLOCKS[BLOCKS.index("block_13_expand") :], (2, 2, 96), "block_12_add"),
         ("none", (), (1280,), "global_average_pooling2d_1"),
     ],
