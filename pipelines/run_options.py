@@ -75,7 +75,7 @@ def run_options(function: Function) -> Function:
 
 
 def with_shortcuts(settings: tuple[str, ...], preset: str | None, minutes: float | None) -> tuple[str, ...]:
-    """Adds the settings that --preset and --minutes stand for to those of --set."""
+    """Adds the settings of --preset and --minutes to those of --set."""
     values = {"preset": preset, "minutes": minutes}
     return (*settings, *(f"train.{key}={value}" for key, value in values.items() if value is not None))
 

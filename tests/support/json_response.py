@@ -1,4 +1,4 @@
-"""Sends responses from the test servers that stand in for real servers."""
+"""Sends responses from the servers that tests use in place of real ones."""
 
 import json
 from http.server import BaseHTTPRequestHandler

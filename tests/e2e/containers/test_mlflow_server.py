@@ -1,6 +1,6 @@
 """The cluster's MLflow server, started as in its manifest, with a PostgreSQL database and an S3 store.
 
-moto stands in for the S3 store; the image, database, migration, proxied artifacts and host check are real.
+moto replaces the S3 store; the image, database, migration, proxied artifacts and host check are real.
 """
 
 import base64
