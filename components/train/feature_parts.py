@@ -41,19 +41,20 @@ def compute_features(dataset_dir: Path, params: TrainParams, part: int, num_part
         return 0
     network = open_network(params, info, use_all_devices=False).network
     from components.train.loop.features import FeatureCache
-    from components.train.loop.phases import feature_requests
+    from components.train.loop.phases import feature_requests, features_ahead
     from components.train.network.freezing import frozen_part, select
 
     num_computed = 0
     trained_names: set[str] = set()
-    for phase in params.all_phases:
+    for number, phase in enumerate(params.all_phases, start=1):
+        ahead = features_ahead(network, photographs, params, number)
         selection = select(network, phase)
         if selection.trained and selection.boundary is not None:
             frozen = frozen_part(network, selection.boundary)
             cache = FeatureCache(frozen, params.cache_precision)
             requests = feature_requests(photographs, phase, params)
             if trained_names.isdisjoint(layer.name for layer in frozen.layers) and cache.can_hold(*requests):
-                num_computed += cache.compute_part(requests, part, num_parts)
+                num_computed += cache.compute_part(requests, part, num_parts, ahead)
         trained_names.update(path.partition("/")[0] for path in selection.trained)
     log.info("Portions of features computed: %d; the others of this part were already in the store.", num_computed)
     return num_computed

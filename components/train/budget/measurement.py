@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import keras
@@ -22,7 +23,7 @@ from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.compile import as_input, compile_model
 from components.train.loop.features import FeatureCache
 from components.train.loop.inference import PHOTOS_AT_ONCE, FeatureRequest, Infer, compute_features, fastest_inference
-from components.train.loop.phases import batch_makers, feature_requests
+from components.train.loop.phases import batch_makers, feature_requests, features_ahead
 from components.train.network.architecture import Network
 from components.train.network.freezing import frozen_part, learning_part, rate_scales, select
 from components.train.setup import Photographs
@@ -98,10 +99,15 @@ class Sample:
 
 def measure_phases(network: Network, photos: Photographs, params: TrainParams) -> tuple[PhaseCost, ...]:
     """Measures the cost of each phase, in seconds."""
-    costs = []
-    for phase in params.all_phases:
+    costs: list[PhaseCost] = []
+    shared_views, shares_validation = 0, False
+    for number, phase in enumerate(params.all_phases, start=1):
         with _unchanged(network.model):
-            costs.append(_measure_phase(network, photos, phase, params))
+            cost = _measure_phase(network, photos, phase, params, shares_validation=shares_validation)
+        costs.append(replace(cost, shared_views=shared_views))
+        training, validation = features_ahead(network, photos, params, number)
+        shared_views = sum(seconds > 0 for seconds, _ in zip(cost.views, training, strict=False))
+        shares_validation = bool(shared_views and validation)
     return tuple(costs)
 
 
@@ -111,7 +117,18 @@ def measure_inference(network: Network, photos: Photographs, params: TrainParams
     return time_inference(fastest_inference(network.model), request, np.dtype(np.float32))[0]
 
 
-def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: TrainParams) -> PhaseCost:
+def _measure_phase(
+    network: Network, photos: Photographs, phase: Phase, params: TrainParams, *, shares_validation: bool
+) -> PhaseCost:
+    """Measures a phase.
+
+    Args:
+        network: the network; which of its layers are trainable is changed.
+        photos: the photos for training and validation.
+        phase: the resolved phase.
+        params: the resolved train section.
+        shares_validation: whether the phase before also computes the features of the validation photos.
+    """
     selection = select(network, phase)
     if not selection.trained:
         return PhaseCost(0.0)
@@ -130,7 +147,8 @@ def _measure_phase(network: Network, photos: Photographs, phase: Phase, params: 
             once = time.monotonic() - start
             seconds, values = time_inference(infer, requests[0], np.dtype(params.cache_precision))
             views = tuple(seconds * len(photos.training) * is_missing for is_missing in cache.missing(requests[0]))
-            once = (once if any(views) else 0.0) + seconds * len(photos.validation) * sum(cache.missing(requests[1]))
+            num_validation = 0 if shares_validation else len(photos.validation) * sum(cache.missing(requests[1]))
+            once = (once if any(views) else 0.0) + seconds * num_validation
             training = Sample(values.astype(np.float32), photos.training.labels)
             validation = Sample(values.astype(np.float32), photos.validation.labels)
         else:
@@ -160,7 +178,7 @@ def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tu
     num_photos = min(len(request.split), MAX_BLOCKS * PHOTOS_AT_ONCE)
     view = min(1, request.views - 1)
     blocks, ends = [], []
-    for block in compute_features(infer, request, view, dtype, range(num_photos), Progress(num_photos)):
+    for (block,) in compute_features(infer, request, view, dtype, range(num_photos), Progress(num_photos)):
         blocks.append(block)
         ends.append(time.monotonic())
         if any(len(ends) > least and ends[-1] - ends[0] >= enough for least, enough in LONG_ENOUGH):

@@ -19,16 +19,25 @@ class PhaseCost:
         epoch: the cost of one epoch, including its validation.
         views: the cost of the frozen features of each view of the training photos; 0 if they are cached. Empty if the
             phase does not use cached features.
+        shared_views: the number of first views that the phase before also computes, in the same pass as its own.
         once: the cost of everything else: the features of the validation photos, and compilation.
     """
 
     epoch: float
     views: tuple[float, ...] = ()
     once: float = 0.0
+    shared_views: int = 0
 
-    def seconds(self, epochs: int, views: int) -> float:
-        """Returns the cost of the whole phase. Each epoch uses one view, so a short phase needs fewer views."""
-        return self.once + epochs * self.epoch + sum(self.views[: min(views, epochs)])
+    def seconds(self, epochs: int, views: int, epochs_before: int = 0) -> float:
+        """Returns the cost of the whole phase. Each epoch uses one view, so a short phase needs fewer views.
+
+        Args:
+            epochs: the number of epochs of the phase.
+            views: the number of views of each photo.
+            epochs_before: the number of epochs of the phase before.
+        """
+        num_shared = min(self.shared_views, epochs_before, views)
+        return self.once + epochs * self.epoch + sum(self.views[num_shared : min(views, epochs)])
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ def _longest(
     costs: Sequence[PhaseCost], epochs: Sequence[int], views: int, seconds: float, *, is_first: bool
 ) -> Plan | None:
     for shortened in _shorten(epochs, least=1 if is_first else math.ceil(LEAST_SHARE * epochs[-1])):
-        total = sum(cost.seconds(number, views) for cost, number in zip(costs, shortened, strict=True))
+        numbers = zip(costs, shortened, (0, *shortened), strict=False)
+        total = sum(cost.seconds(number, views, before) for cost, number, before in numbers)
         if total <= seconds:
             return Plan(shortened, views, total)
     return None

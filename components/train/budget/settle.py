@@ -30,6 +30,9 @@ import its libraries and build the network. Both steps and the service also spen
 MOST_SECONDS: Final = 120.0
 """The maximum of the time that STARTS reserves: if a busy disk makes one import slow, later imports may still be
 fast."""
+LEAST_KEPT: Final = 0.5
+"""If the last phase trains `blocks` and would keep less than this share of its epochs, it trains FEWER_BLOCKS."""
+FEWER_BLOCKS: Final = "blocks 25%"
 SEARCHED: Final = EvaluateParams().searched_photos
 """The maximum number of training photos on which the evaluate step runs the model."""
 SCORED_AGAIN: Final = 2_000
@@ -81,7 +84,7 @@ def settle_budget(
     """
     if params.minutes is None:
         return Settled(params, Deadline(), None)
-    limit = 60 * params.minutes
+    minutes, limit = params.minutes, 60 * params.minutes
     held_out = (split for split in info.counts if split != "train")
     num_scored = min(info.num_images("train"), SEARCHED) + sum(map(info.num_images, held_out)) + SCORED_AGAIN
     inference_seconds = measure_inference(network, photos, params) * num_scored
@@ -91,18 +94,44 @@ def settle_budget(
         text = "The training continues with its original plan."
         log.info("%s", text)
         deadline = Deadline(limit - elapsed_seconds() - later)
-        return Settled(settled, deadline, BudgetFacts(minutes=params.minutes, estimated_seconds=None, plan=text))
-    phases = params.all_phases
-    costs = measure_phases(network, photos, params)
+        return Settled(settled, deadline, BudgetFacts(minutes=minutes, estimated_seconds=None, plan=text))
+
+    def plan_training(params: TrainParams) -> tuple[Plan | None, Sequence[PhaseCost]]:
+        costs = measure_phases(network, photos, params)
+        seconds = (1 - RESERVE) * limit - elapsed_seconds() - later
+        return make_plan(costs, [phase.epochs for phase in params.all_phases], params.views, seconds), costs
+
+    plan, costs = plan_training(params)
+    narrower = train_fewer_blocks(params)
+    if narrower is not None and (kept := kept_share(plan, params)) < LEAST_KEPT:
+        narrower_plan, narrower_costs = plan_training(narrower)
+        if kept_share(narrower_plan, narrower) > kept:
+            log.info("The last phase trains %s instead of blocks, so that the limit allows more epochs.", FEWER_BLOCKS)
+            plan, costs, params = narrower_plan, narrower_costs, narrower
     before = elapsed_seconds()
-    seconds = (1 - RESERVE) * limit - before - later
-    plan = make_plan(costs, [phase.epochs for phase in phases], params.views, seconds)
     if plan is None:
-        raise _too_small(params.minutes, before, costs, later)
+        raise _too_small(minutes, before, costs, later)
     text = describe_plan(plan, params, before, later)
     log.info("%s", text)
-    facts = BudgetFacts(minutes=params.minutes, estimated_seconds=before + plan.seconds + later, plan=text)
+    facts = BudgetFacts(minutes=minutes, estimated_seconds=before + plan.seconds + later, plan=text)
     return Settled(apply_plan(params, plan), Deadline(limit - elapsed_seconds() - later), facts)
+
+
+def train_fewer_blocks(params: TrainParams) -> TrainParams | None:
+    """Returns the params with FEWER_BLOCKS in the last phase; None if that phase does not train `blocks`."""
+    *earlier, last = params.all_phases
+    if last.trainable != "blocks":
+        return None
+    update = {"trainable": FEWER_BLOCKS}
+    if params.phases == "auto":
+        return params.model_copy(update=update)
+    return params.model_copy(update={"phases": (*earlier, last.model_copy(update=update))})
+
+
+def kept_share(plan: Plan | None, params: TrainParams) -> float:
+    """Returns the share of the last phase's epochs that a plan keeps; 0 without a plan, or without that phase."""
+    phases = params.all_phases
+    return plan.epochs[-1] / phases[-1].epochs if plan and len(plan.epochs) == len(phases) else 0.0
 
 
 def apply_plan(params: TrainParams, plan: Plan) -> TrainParams:

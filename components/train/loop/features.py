@@ -7,13 +7,11 @@ an augmented variant in every other view.
 
 import contextlib
 import hashlib
-import io
+import itertools
 import json
 import logging
 import math
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +27,7 @@ from components.contract.system.cache import cache_dir, cache_limit, evict
 from components.contract.system.progress import Progress
 from components.train.loop.batches import Features
 from components.train.loop.digest import network_digest
+from components.train.loop.feature_files import FeatureFile
 from components.train.loop.inference import FeatureRequest, Infer, compute_features, fastest_inference
 
 log = logging.getLogger(__name__)
@@ -52,11 +51,11 @@ class FeatureCache:
             precision: the precision of the cached values.
         """
         self._frozen_part = frozen_part
-        self._shape = tuple(frozen_part.output.shape[1:])
+        self._num_values = math.prod(frozen_part.output.shape[1:])
         self._dtype = np.dtype(precision)
         self._folder = cache_dir() / "features"
         self._network = network_digest(frozen_part)
-        self._infer: Infer | None = None
+        self._infer: dict[tuple[keras.Model, ...], Infer] = {}
         self._shared = open_shared_store()
 
     def can_hold(self, *requests: FeatureRequest) -> bool:
@@ -68,7 +67,7 @@ class FeatureCache:
             return False
         log.info(
             "Features at the freeze boundary: %s values per photo, %s in total; %s.",
-            f"{math.prod(self._shape):,}",
+            f"{self._num_values:,}",
             _size_text(num_bytes),
             f"views not computed yet: {sum(is_missing)} of {len(is_missing)}" if any(is_missing) else "all cached",
         )
@@ -92,7 +91,7 @@ class FeatureCache:
 
     def missing(self, request: FeatureRequest) -> list[bool]:
         """Returns, for each view, whether it has to be computed."""
-        return [not path.exists() for path in self._paths(request)]
+        return [not file.path.exists() for file in self.files(request)]
 
     def _needs(self, requests: Sequence[FeatureRequest]) -> tuple[int, int, list[bool]]:
         """Returns the size of the features, the maximum size (both in bytes), and whether each view is missing.
@@ -101,7 +100,7 @@ class FeatureCache:
             OSError: the cache cannot be written.
         """
         num_photos = sum(len(request.split) * request.views for request in requests)
-        num_bytes = math.prod(self._shape) * self._dtype.itemsize * num_photos
+        num_bytes = self._num_values * self._dtype.itemsize * num_photos
         self._folder.mkdir(parents=True, exist_ok=True)
         is_missing = [is_missing for request in requests for is_missing in self.missing(request)]
         if not any(is_missing):
@@ -116,20 +115,27 @@ class FeatureCache:
             error,
         )
 
-    def get(self, request: FeatureRequest) -> Features:
+    def get(self, request: FeatureRequest, also: Sequence[FeatureFile] = ()) -> Features:
         """Returns the features of all views; computes the views that are missing.
+
+        Args:
+            request: determines the photos and the views.
+            also: the files of the first views at another freeze boundary of the same network. If the features of a view
+                are missing at both boundaries, the photos pass through the network only once.
 
         Raises:
             OSError: the features cannot be written, because the disk is full or read-only.
         """
-        paths = self._paths(request)
-        views = [self._view(request, view, path) for view, path in enumerate(paths)]
-        self._keep_to_limit(paths)
+        files = self.files(request)
+        views = [self._view(request, view, file, also[view : view + 1]) for view, file in enumerate(files)]
+        self._keep_to_limit([file.path for file in (*files, *also)])
         num_bytes = 4 * sum(view.size for view in views)
         return Features(views, request.split.labels, in_memory=num_bytes <= LARGEST_IN_MEMORY)
 
-    def _paths(self, request: FeatureRequest) -> list[Path]:
-        return [self._folder / f"{self._key(request, view)}.npy" for view in range(request.views)]
+    def files(self, request: FeatureRequest) -> list[FeatureFile]:
+        """Returns the file of each view."""
+        paths = [self._folder / f"{self._key(request, view)}.npy" for view in range(request.views)]
+        return [FeatureFile(path, self._frozen_part, self._dtype) for path in paths]
 
     def _key(self, request: FeatureRequest, view: int) -> str:
         augmentation = request.augmentation.model_dump()
@@ -137,39 +143,31 @@ class FeatureCache:
         facts = [self._network, request.fingerprint, variant, self._dtype.name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _view(self, request: FeatureRequest, view: int, path: Path) -> np.memmap:
-        expected = (len(request.split), *self._shape)
-        try:
-            features = _memory_map(path)
-            if features.shape == expected and features.dtype == self._dtype:
-                with contextlib.suppress(OSError):  # fails in a read-only cache, which is fine
-                    os.utime(path)
-                return features
-            log.warning("The cached features %s have an unexpected shape or type; they are computed again.", path)
-        except FileNotFoundError:
-            log.debug("The features %s are not cached yet.", path)
-        except (OSError, ValueError) as error:
-            log.warning("%s is damaged (%s); it is computed again.", path, error)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy", delete=False) as file:
-            partial = Path(file.name)
-            try:
-                # Not written through a memory map: if the disk were full, the system would kill the process.
-                file.write(_npy_header(expected, self._dtype))
-                progress = _view_progress(request, view)
-                for rows in portions_of(request.split):
-                    values = self._fetch_portion(path.stem, rows)
-                    for block in [values] if values is not None else self._compute(request, view, rows, progress):
-                        file.write(block.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-        for rows in portions_of(request.split):
-            self._shared.discard(_portion_name(path.stem, rows))
-        return _memory_map(path)
+    def _view(
+        self, request: FeatureRequest, view: int, file: FeatureFile, also: Sequence[FeatureFile] = ()
+    ) -> np.memmap:
+        features = file.map(len(request.split))
+        if features is None:
+            self._write_view(request, view, [file, *_missing(also)])
+            features = file.map(len(request.split))
+        assert features is not None, "_write_view must have written the features"
+        return features
+
+    def _write_view(self, request: FeatureRequest, view: int, files: Sequence[FeatureFile]) -> None:
+        progress = _view_progress(request, view)
+        with contextlib.ExitStack() as stack:
+            outputs = [stack.enter_context(file.write(len(request.split))) for file in files]
+            for rows in portions_of(request.split):
+                portions = [file.fetch_portion(self._shared, rows) for file in files]
+                for output, values in zip(outputs, portions, strict=True):
+                    output.write(b"" if values is None else values.tobytes())
+                missing = [number for number, values in enumerate(portions) if values is None]
+                for blocks in self._compute([files[number] for number in missing], request, view, rows, progress):
+                    for number, block in zip(missing, blocks, strict=True):
+                        outputs[number].write(block.tobytes())
+        for file in files:
+            for rows in portions_of(request.split):
+                self._shared.discard(file.portion_name(rows))
 
     def first_portion(self, request: FeatureRequest) -> np.ndarray:
         """Returns the features of the first PORTION_PHOTOS original photos, or of all if fewer; `get` reuses them.
@@ -178,19 +176,20 @@ class FeatureCache:
             ArtifactError: the shared store cannot be reached.
             OSError: the cache cannot be written.
         """
-        path, rows = self._paths(request)[0], next(portions_of(request.split))
-        if path.exists():
-            return self._view(request, 0, path)[: len(rows)]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        values = self._fetch_portion(path.stem, rows)
+        file, rows = self.files(request)[0], next(portions_of(request.split))
+        if file.path.exists():
+            return self._view(request, 0, file)[: len(rows)]
+        values = file.fetch_portion(self._shared, rows)
         if values is None:
             progress = Progress(len(rows), "photos have passed through the frozen layers")
-            self._put_portion(request, 0, rows, path.stem, progress)
-            values = self._fetch_portion(path.stem, rows)
+            self._put_portion([file], request, 0, rows, progress)
+            values = file.fetch_portion(self._shared, rows)
         assert values is not None, "_put_portion must have stored the portion"
         return values
 
-    def compute_part(self, requests: Sequence[FeatureRequest], part: int, num_parts: int) -> int:
+    def compute_part(
+        self, requests: Sequence[FeatureRequest], part: int, num_parts: int, also: Sequence[Sequence[FeatureFile]] = ()
+    ) -> int:
         """Computes a part of the features and puts it into the shared store, where `get` in another task finds it.
 
         The portions do not depend on the number of parts. Existing portions are not computed again.
@@ -199,6 +198,7 @@ class FeatureCache:
             requests: all features that are needed.
             part: the index of the part, from 0 to num_parts - 1.
             num_parts: how many tasks share the work.
+            also: for each request, the files of its first views at another freeze boundary, as in `get`.
 
         Returns:
             The number of portions that were computed.
@@ -207,45 +207,36 @@ class FeatureCache:
             ArtifactError: the shared store cannot be reached.
         """
         work = [
-            (request, view, path, rows)
-            for request in requests
-            for view, path in enumerate(self._paths(request))
+            (request, view, [file, *others[view : view + 1]], rows)
+            for request, others in itertools.zip_longest(requests, also, fillvalue=())
+            for view, file in enumerate(self.files(request))
             for rows in portions_of(request.split)
         ]
         num_computed = 0
-        for request, view, path, rows in work[part::num_parts]:
-            name = _portion_name(path.stem, rows)
-            if path.exists() or self._shared.has(name):
+        for request, view, (file, *others), rows in work[part::num_parts]:
+            if file.path.exists() or self._shared.has(file.portion_name(rows)):
                 continue
-            self._put_portion(request, view, rows, path.stem, _view_progress(request, view))
+            self._put_portion([file, *_missing(others)], request, view, rows, _view_progress(request, view))
             num_computed += 1
         return num_computed
 
-    def _put_portion(self, request: FeatureRequest, view: int, rows: range, key: str, progress: Progress) -> None:
-        blocks = list(self._compute(request, view, rows, progress))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", suffix=".npy") as file:
-            np.save(file, np.concatenate(blocks))
-            file.flush()
-            self._shared.put(_portion_name(key, rows), Path(file.name))
+    def _put_portion(
+        self, files: Sequence[FeatureFile], request: FeatureRequest, view: int, rows: range, progress: Progress
+    ) -> None:
+        blocks = list(self._compute(files, request, view, rows, progress))
+        for file, values in zip(files, zip(*blocks, strict=True), strict=True):
+            file.put_portion(self._shared, rows, np.concatenate(values))
 
-    def _compute(self, request: FeatureRequest, view: int, rows: range, progress: Progress) -> Iterator[np.ndarray]:
-        if self._infer is None:
-            self._infer = fastest_inference(self._frozen_part)
-        return compute_features(self._infer, request, view, self._dtype, rows, progress)
-
-    def _fetch_portion(self, key: str, rows: range) -> np.ndarray | None:
-        """Returns a portion from the shared store; None if it is missing, damaged or of the wrong shape or type."""
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".partial-") as scratch:
-            path = Path(scratch) / "portion.npy"
-            if not self._shared.fetch(_portion_name(key, rows), path):
-                return None
-            try:
-                values: np.ndarray = np.load(path)
-            except (OSError, ValueError, EOFError) as error:
-                log.warning("Features from another task are damaged (%s); they are computed again.", error)
-                return None
-        return values if values.shape == (len(rows), *self._shape) and values.dtype == self._dtype else None
+    def _compute(
+        self, files: Sequence[FeatureFile], request: FeatureRequest, view: int, rows: range, progress: Progress
+    ) -> Iterator[list[np.ndarray]]:
+        """Yields the features for each of the files, batch by batch."""
+        parts = tuple(file.frozen_part for file in files)
+        if not parts:
+            return iter(())
+        if parts not in self._infer:
+            self._infer[parts] = fastest_inference(*parts)
+        return compute_features(self._infer[parts], request, view, self._dtype, rows, progress)
 
     def _keep_to_limit(self, used: Collection[Path]) -> None:
         """Removes the least recently used features above the cache limit, and partial files of killed processes."""
@@ -267,26 +258,13 @@ def portions_of(split: Split) -> Iterator[range]:
     return (range(start, min(start + PORTION_PHOTOS, len(split))) for start in range(0, len(split), PORTION_PHOTOS))
 
 
-def _portion_name(key: str, rows: range) -> str:
-    return f"features/{key}/{rows.start:08d}.npy"
+def _missing(files: Sequence[FeatureFile]) -> list[FeatureFile]:
+    return [file for file in files if not file.path.exists()]
 
 
 def _view_progress(request: FeatureRequest, view: int) -> Progress:
     what = f"photos have passed through the frozen layers (view {view + 1} of {request.views})"
     return Progress(len(request.split), what)
-
-
-def _memory_map(path: Path) -> np.memmap:
-    features: np.memmap = np.load(path, mmap_mode="r")
-    return features
-
-
-def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """Creates the header of a .npy file, which precedes the values."""
-    header = io.BytesIO()
-    header_fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(header, header_fields)
-    return header.getvalue()
 
 
 def _size_text(num_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 PHOTOS_AT_ONCE: Final = 32
 LARGEST_FLOAT16: Final = 65_504.0
 
-Infer = Callable[[np.ndarray], np.ndarray]
-"""Maps RGB pixels, uint8 (n, height, width, 3), to the outputs of the frozen layers, float32 (n, …)."""
+Infer = Callable[[np.ndarray], Sequence[np.ndarray]]
+"""Maps RGB pixels, uint8 (n, height, width, 3), to the outputs of the frozen layers, each float32 (n, …)."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,25 @@ class FeatureRequest:
     augmentation: AugmentationParams
     seed: int
 
+    def num_shared(self, other: "FeatureRequest") -> int:
+        """Returns how many of the first views contain the same pixels in both requests."""
+        if self.fingerprint != other.fingerprint:
+            return 0
+        is_same_variant = (self.augmentation, self.seed) == (other.augmentation, other.seed)
+        return min(self.views, other.views, self.views if is_same_variant else 1)
 
-def fastest_inference(frozen_part: keras.Model) -> Infer:
-    """Returns a function that uses TensorFlow on a GPU or, on a CPU, OpenVINO in float32, which is faster there."""
-    traced = trace(frozen_part)
+
+def fastest_inference(*frozen_parts: keras.Model) -> Infer:
+    """Returns a function that uses TensorFlow on a GPU or, on a CPU, OpenVINO in float32, which is faster there.
+
+    Args:
+        *frozen_parts: parts of one network from its pixels on; one pass computes the outputs of all parts.
+    """
+    traced = trace(keras.Model(frozen_parts[0].input, [part.output for part in frozen_parts]))
     if gpu_names():
-        return lambda pixels: np.asarray(traced(tf.constant(pixels)))
+        return lambda pixels: [np.asarray(output) for output in traced(tf.constant(pixels))]
     compiled = openvino().Core().compile_model(to_openvino(traced), "CPU", CPU_SETTINGS)
-    return lambda pixels: compiled({0: pixels})[0]
+    return lambda pixels: list(compiled({0: pixels}).to_tuple())
 
 
 def gpu_names() -> list[str]:
@@ -63,8 +74,8 @@ def gpu_names() -> list[str]:
 
 def compute_features(
     infer: Infer, request: FeatureRequest, view: int, dtype: np.dtype, rows: range, progress: Progress
-) -> Iterator[np.ndarray]:
-    """Yields the features of some rows of a view, batch by batch: (n, …).
+) -> Iterator[list[np.ndarray]]:
+    """Yields the outputs of the frozen layers for some rows of a view, batch by batch, each (n, …).
 
     Args:
         infer: computes the outputs of the frozen layers.
@@ -81,13 +92,13 @@ def compute_features(
     assert rows.start % PHOTOS_AT_ONCE == 0, "the rows must start at a multiple of PHOTOS_AT_ONCE"
     largest = LARGEST_FLOAT16 if dtype == np.float16 else math.inf
     for num_photos, pixels in _prefetch(_variants(request, view, rows)):
-        values = np.clip(infer(pixels), -largest, largest).astype(dtype)
-        if not np.isfinite(values).all():
+        outputs = [np.clip(output, -largest, largest).astype(dtype) for output in infer(pixels)]
+        if not all(np.isfinite(output).all() for output in outputs):
             raise ModelError(
                 f"The frozen layers output NaN or infinity for one of the first {num_photos} photos. "
                 "Set train.trainable: all, or start from other weights."
             )
-        yield values
+        yield outputs
         progress.report(num_photos)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from components.contract.tracking.run import Run
 from components.train.loop.batches import Batches, Examples, Photos
 from components.train.loop.checkpoint import Checkpoints
 from components.train.loop.deadline import Deadline
+from components.train.loop.feature_files import FeatureFile
 from components.train.loop.features import FeatureCache
 from components.train.loop.fit import PhaseFitter
 from components.train.loop.fit_result import FitResult, Watch
@@ -74,11 +75,14 @@ def train_phases(
 def _train_phase(
     network: Network, photos: Photographs, params: TrainParams, fitter: PhaseFitter, number: int, phase: Phase
 ) -> None:
+    ahead = features_ahead(network, photos, params, number)
     selection = select(network, phase)
     for line in describe(network, selection):
         log.info("Phase %d of %d: %s", number, len(params.all_phases), line)
     if selection.trained:
-        training_examples, validation_examples, boundary = make_examples(network, selection, photos, phase, params)
+        training_examples, validation_examples, boundary = make_examples(
+            network, selection, photos, phase, params, ahead
+        )
         passes = params.passes_per_epoch(len(photos.training))
         if passes > 1:
             log.info("Phase %d of %d: %s", number, len(params.all_phases), _describe_passes(passes, photos, params))
@@ -142,19 +146,73 @@ def _shortened(names: tuple[str, ...]) -> str:
 
 
 def make_examples(
-    network: Network, selection: Selection, photos: Photographs, phase: Phase, params: TrainParams
+    network: Network,
+    selection: Selection,
+    photos: Photographs,
+    phase: Phase,
+    params: TrainParams,
+    ahead: tuple[Sequence[FeatureFile], Sequence[FeatureFile]] = ((), ()),
 ) -> tuple[Examples, Examples, keras.KerasTensor | None]:
-    """Returns the training and validation examples of a phase, and the freeze boundary if the examples are features."""
+    """Returns the training and validation examples of a phase, and the freeze boundary if the examples are features.
+
+    Args:
+        network: the network.
+        selection: the layers that the phase trains.
+        photos: the photos for training and validation.
+        phase: the resolved phase.
+        params: the resolved train section.
+        ahead: features of the next phase that are computed in the same pass, from `features_ahead`.
+    """
     if selection.boundary is not None:
         cache = FeatureCache(frozen_part(network, selection.boundary), params.cache_precision)
         training_request, validation_request = feature_requests(photos, phase, params)
         if cache.can_hold(training_request, validation_request):
             try:
-                return cache.get(training_request), cache.get(validation_request), selection.boundary
+                training_features = cache.get(training_request, ahead[0])
+                return training_features, cache.get(validation_request, ahead[1]), selection.boundary
             except OSError as error:
                 cache.warn_not_cached(error)
     augmentation, seed = phase.augmentation_params, params.seed
     return Photos(photos.training, augmentation, seed), Photos(photos.validation, AugmentationParams(), seed), None
+
+
+def features_ahead(
+    network: Network, photos: Photographs, params: TrainParams, number: int
+) -> tuple[list[FeatureFile], list[FeatureFile]]:
+    """Finds the features of the next phase that can be computed in the same pass as those of a phase.
+
+    This is possible if the next phase has an earlier freeze boundary, as when the head is trained first and then also
+    the last blocks: its frozen layers are frozen in this phase as well.
+
+    Args:
+        network: the network; which of its layers are trainable is changed.
+        photos: the photos for training and validation.
+        params: the resolved train section.
+        number: the number of the phase, from 1.
+
+    Returns:
+        The files of the first views of the training and of the validation photos; empty lists if this is not possible,
+        or if there is not enough space.
+    """
+    none: tuple[list[FeatureFile], list[FeatureFile]] = ([], [])
+    if number == len(params.all_phases):
+        return none
+    phase, next_phase = params.all_phases[number - 1 : number + 1]
+    selection, following = select(network, phase), select(network, next_phase)
+    boundary = selection.boundary if selection.trained else None
+    if boundary is None or following.boundary is None or boundary is following.boundary:
+        return none
+    if following.boundary_name not in {operation.name for operation in frozen_part(network, boundary).operations}:
+        return none
+    cache = FeatureCache(frozen_part(network, following.boundary), params.cache_precision)
+    requests, next_requests = feature_requests(photos, phase, params), feature_requests(photos, next_phase, params)
+    if not cache.has_room(*next_requests):
+        return none
+    training, validation = (
+        cache.files(next_request)[: next_request.num_shared(request)]
+        for request, next_request in zip(requests, next_requests, strict=True)
+    )
+    return training, validation
 
 
 def feature_requests(photos: Photographs, phase: Phase, params: TrainParams) -> tuple[FeatureRequest, FeatureRequest]:

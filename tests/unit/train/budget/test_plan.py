@@ -39,6 +39,21 @@ def test_cached_views_take_no_time_and_are_kept() -> None:
     assert make_plan([PhaseCost(epoch=10.0, views=(0.0,) * 5)], (10,), 5, 100) == Plan((10,), 5, 100.0)
 
 
+@pytest.mark.parametrize(
+    ("epochs_before", "views", "seconds"), [(0, 5, 255.0), (2, 5, 235.0), (4, 5, 225.0), (4, 2, 205.0)]
+)
+def test_views_that_the_phase_before_also_computes_are_counted_once(
+    epochs_before: int, views: int, seconds: float
+) -> None:
+    blocks = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0, shared_views=3)
+    assert blocks.seconds(10, views, epochs_before) == seconds
+
+
+def test_a_plan_shares_the_views_of_two_phases() -> None:
+    blocks = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0, shared_views=5)
+    assert make_plan([HEAD, blocks], (3, 10), 5, 10_000) == Plan((3, 10), 5, 263.0)
+
+
 def test_without_cached_features_only_epochs_can_be_reduced() -> None:
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 50) == Plan((4,), 3, 43.0)
     assert make_plan([PhaseCost(epoch=10.0, once=3.0)], (40,), 3, 12) is None
