@@ -7,7 +7,6 @@ an augmented variant in every other view.
 
 import contextlib
 import hashlib
-import itertools
 import json
 import logging
 import math
@@ -188,7 +187,11 @@ class FeatureCache:
         return values
 
     def compute_part(
-        self, requests: Sequence[FeatureRequest], part: int, num_parts: int, also: Sequence[Sequence[FeatureFile]] = ()
+        self,
+        requests: Sequence[FeatureRequest],
+        part: int,
+        num_parts: int,
+        also: Sequence[Sequence[FeatureFile]] | None = None,
     ) -> int:
         """Computes a part of the features and puts it into the shared store, where `get` in another task finds it.
 
@@ -208,7 +211,7 @@ class FeatureCache:
         """
         work = [
             (request, view, [file, *others[view : view + 1]], rows)
-            for request, others in itertools.zip_longest(requests, also, fillvalue=())
+            for request, others in zip(requests, also or [()] * len(requests), strict=True)
             for view, file in enumerate(self.files(request))
             for rows in portions_of(request.split)
         ]

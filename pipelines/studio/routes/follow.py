@@ -26,9 +26,10 @@ async def follow(socket: WebSocket) -> None:
     """Serves the WebSocket `/follow`."""
     await socket.accept()
     subscription: dict[str, Any] = {"job": None, "log": 0}
-    listener = asyncio.create_task(_listen(socket, subscription))
+    is_changed = asyncio.Event()
+    listener = asyncio.create_task(_listen(socket, subscription, is_changed))
     try:
-        await _send_changes(socket, subscription, listener)
+        await _send_changes(socket, subscription, is_changed, listener)
     except (WebSocketDisconnect, RuntimeError):
         pass  # the tab was closed; uvicorn and starlette raise different errors for this
     finally:
@@ -37,8 +38,8 @@ async def follow(socket: WebSocket) -> None:
             await listener
 
 
-async def _listen(socket: WebSocket, subscription: dict[str, Any]) -> None:
-    with contextlib.suppress(WebSocketDisconnect):
+async def _listen(socket: WebSocket, subscription: dict[str, Any], is_changed: asyncio.Event) -> None:
+    try:
         while True:
             try:
                 request = parse_json(await socket.receive_text())
@@ -47,9 +48,14 @@ async def _listen(socket: WebSocket, subscription: dict[str, Any]) -> None:
                 )
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue
+            is_changed.set()
+    except WebSocketDisconnect:
+        is_changed.set()
 
 
-async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listener: "asyncio.Task[None]") -> None:
+async def _send_changes(
+    socket: WebSocket, subscription: dict[str, Any], is_changed: asyncio.Event, listener: "asyncio.Task[None]"
+) -> None:
     studio: Studio = socket.app.state.studio
     sent_state, sent_progress = None, None
     while not listener.done():
@@ -67,7 +73,10 @@ async def _send_changes(socket: WebSocket, subscription: dict[str, Any], listene
                 subscription["status"] = status
                 subscription["log"] = live.get("log_to", 0)
                 await socket.send_json({"live": live})
-        await asyncio.sleep(LOOK_SECONDS)
+        # A new subscription is answered at once.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(is_changed.wait(), LOOK_SECONDS)
+        is_changed.clear()
 
 
 def _state(studio: Studio) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -13,6 +13,7 @@ from components.contract.system.program import EVENTS_VARIABLE, is_finish_reques
 from pipelines.runners import runs
 from pipelines.runners.runs import ask_to_finish
 from pipelines.studio.jobs.live import show_progress, watch
+from pipelines.studio.routes import follow
 from tests.unit.pipelines.studio.conftest import HOST, Client
 
 EPOCH = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "phase": 1, "images_per_second": 900.0}
@@ -232,17 +233,26 @@ class Socket:
             "headers": [(name.encode(), text.encode()) for name, text in {"host": HOST, **headers}.items()],
         }
 
-    def exchange(self, requests: list[dict[str, Any]], num_messages: int) -> list[dict[str, Any]]:
-        """Sends requests; returns the messages that arrive, until there are `num_messages` or the socket is closed."""
+    def exchange(self, requests: list[dict[str, Any]], num_messages: int, num_before: int = 0) -> list[dict[str, Any]]:
+        """Exchanges messages with the application until enough have arrived or the socket is closed.
+
+        Args:
+            requests: the messages to send.
+            num_messages: the number of messages to wait for.
+            num_before: the number of messages that arrive before the requests are sent.
+
+        Returns:
+            The messages that arrived.
+        """
 
         async def exchange_messages() -> list[dict[str, Any]]:
             to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
             to_app.put_nowait({"type": "websocket.connect"})
+            app_task = asyncio.create_task(self._client.app(self._scope, to_app.get, from_app.put))
+            messages = [await asyncio.wait_for(from_app.get(), 5) for _ in range(num_before)]
             for message in requests:
                 to_app.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
-            app_task = asyncio.create_task(self._client.app(self._scope, to_app.get, from_app.put))
-            messages: list[dict[str, Any]] = []
             while len(messages) < num_messages and not (messages and messages[-1]["type"] == "websocket.close"):
                 messages.append(await asyncio.wait_for(from_app.get(), 5))
             to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
@@ -259,6 +269,15 @@ def test_a_tab_receives_the_jobs_the_progress_and_the_watched_job(client: Client
     assert contents[0]["jobs"][0]["title"] == "Train"
     assert contents[1]["progress"]["step"] == "start"
     assert contents[2]["live"]["log"] in ("one\ntwo\n", "two\n")
+
+
+def test_a_job_that_a_tab_starts_to_watch_is_sent_at_once(
+    client: Client, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "LOOK_SECONDS", 3600)
+    job, _ = running
+    messages = Socket(client, {}).exchange([{"job": job.path.name, "log": 0}], 4, num_before=3)
+    assert json.loads(messages[-1]["text"])["live"]["log"] == "one\ntwo\n"
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}])
