@@ -74,7 +74,7 @@ class _Frame(click.Command):
 
 
 class Verb(_Frame):
-    """A verb, or an action of a verb."""
+    """A verb such as `data`, or one of its actions, such as `data add`."""
 
 
 class Verbs(_Frame, click.Group):

@@ -83,7 +83,7 @@ def is_heif(start: bytes) -> bool:
 
 def format_of(image: Image.Image) -> str:
     """The format of an opened picture: one of FORMATS, or HEIF."""
-    # Pillow reads a phone's JPEG that is followed by a depth or gain map as MPO; the first picture is the photo.
+    # If a depth or gain map follows in a phone's JPEG, Pillow reads the file as MPO; the first picture is the photo.
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 

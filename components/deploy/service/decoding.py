@@ -25,7 +25,7 @@ from components.deploy.service.fair_queue import FairQueue, Share
 from components.deploy.service.gateway.upload import RefusedUpload
 
 SMALL_SHARE: Final = 4
-"""Together, all small photos that are being decoded use at most the memory budget divided by this number."""
+"""The small photos that are decoded at the same time use at most the memory budget divided by this number in total."""
 SMALL_SECONDS: Final = 0.05
 MAX_PHOTO_SECONDS: Final = 5.0
 MAX_REQUEST_SECONDS: Final = 10.0

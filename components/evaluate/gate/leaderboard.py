@@ -29,7 +29,8 @@ class Entrant:
         seeds: the seed of each training run.
         correct: bool (seeds, n), whether the model of each seed classifies each validation photo correctly.
         predicted: int32 (seeds, n), the predicted class.
-        num_parameters, bundle_mb, latency_ms, latency_of_8_ms: measured on the model of the first seed.
+        num_parameters, bundle_mb: the size of the model of the first seed.
+        latency_ms, latency_of_8_ms: the time that this model takes for one photo and for eight photos.
         train_minutes: the mean duration of a training run.
     """
 

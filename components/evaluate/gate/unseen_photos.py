@@ -17,9 +17,10 @@ COLUMNS = ("sha256", "split", "reason", "split_key")
 def find_unseen(split: Split, train_image_ids: Collection[str], manifest_path: Path) -> np.ndarray:
     """The indices of the photos in a split that are in no training set: int (m,).
 
-    A photo also counts as seen if a model was trained on another file with its split key, such as a near-duplicate,
-    that is no longer in the train split: that file was moved together with the photo, or rejected as a copy of it. A
-    file that is still in the train split is ignored: the user's own splits separate the two, and the audit reports it.
+    A photo also counts as seen if a model was trained on another file with the same split key, such as a
+    near-duplicate, and that file has left the train split since: it was moved together with the photo, or rejected as
+    a copy of it. If the file is still in the train split, the user has put the two files into different splits. Then
+    the photo does not count as seen, and the audit reports the pair.
 
     Args:
         split: the photos to check.

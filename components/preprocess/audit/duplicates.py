@@ -52,12 +52,12 @@ class CopyAudit:
 def find_links(records: Sequence[Record], near: np.ndarray) -> list[Link]:
     """Links the kept files that show the same photo.
 
-    If two files are related in several ways, their link has the closest relation. A file with the same bytes or pixels
+    If two files are related in several ways, the link names the closest relation. A file with the same bytes or pixels
     as earlier files is linked only to the first of them.
 
     Args:
         records: one per file.
-        near: int64 (pairs, 2), rows of near-duplicates.
+        near: int64 (pairs, 2), the positions in `records` of near-duplicates.
     """
     links: dict[tuple[int, int], Link] = {}
     for relation, keys in (

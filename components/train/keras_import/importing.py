@@ -64,7 +64,7 @@ def import_model(
         limits: the limits on its size.
 
     Raises:
-        UploadError: the upload is rejected; the message contains the reason, the place, and what to do. Nothing is
+        UploadError: the upload is rejected; the message says why, where, and what to do. Nothing is
             written.
     """
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as scratch:

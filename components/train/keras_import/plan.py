@@ -34,7 +34,7 @@ def make_plan(contents: Contents, limits: Limits) -> Plan:
     """Checks the description, the sizes and the weights of an upload against each other.
 
     Raises:
-        UploadError: the network is not allowed; the message names the place.
+        UploadError: the network is not allowed; the message names the layer or the file at fault.
     """
     assert contents.config is not None, "for a weights file, the architecture must be added first"
     where = "config.json" if ".keras" in contents.form else "model_config"

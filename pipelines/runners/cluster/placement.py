@@ -40,7 +40,7 @@ SECRETS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 SETTINGS_VARIABLES: Final = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
 MLFLOW_SECRET: Final = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
 STEP_LABEL: Final = "darkroom/step"
-"""The pod label by which the network policies in k8s/ allow each step only the connections that it needs."""
+"""The pod label that the network policies in k8s/ use to allow each step only the connections it needs."""
 ROLLOUT_SECRET, ROLLOUT_ACCOUNT_DIR = "darkroom-rollout", "/var/run/secrets/darkroom-rollout"
 """The secret with the token for changing the service's Deployments, and the folder at which deploy mounts it."""
 SERVICE_SECRET: Final = {"api_key": "DARKROOM_API_KEY"}

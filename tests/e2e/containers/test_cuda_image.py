@@ -46,7 +46,9 @@ def test_the_pipeline_runs_on_the_cpu_in_the_cuda_image(engine: None, tmp_path: 
     name = image_name("train", gpu=True)
     for image in (name, *(image_name(step) for step in STEPS)):
         if not docker("images", "--quiet", image):
-            pytest.skip(f"the image {image} is missing: make images; darkroom images build --image train --gpu")
+            pytest.skip(
+                f"the image {image} is missing; to build it: make images && darkroom images build --image train --gpu"
+            )
     assert int(docker("image", "inspect", "--format", "{{.Size}}", name)) < MAX_BYTES
     make_photos(tmp_path / "photos", per_class=20)
     params = Path(__file__).parents[3] / "params.yaml"

@@ -144,7 +144,7 @@ def test_an_audit_downloads_with_the_secret_and_hides_it(server: Server, tmp_pat
     folder.mkdir()
     printed = run(folder, "audit", server.address())
     printed += run(folder, "audit", server.shown(), DARKROOM_ADDRESSES=f"other\n{server.address()}\n")
-    assert server.num_fetched == 1, "the cache key must not depend on the secret of the address"
+    assert server.num_fetched == 1, "the cache key must not depend on the secret in the address"
     assert leaks([printed]) == []
     assert files_with_secrets(folder) == []
 

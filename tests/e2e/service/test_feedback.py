@@ -1,4 +1,4 @@
-"""The feedback loop: clients report correct labels, and the photos to label next become a task file."""
+"""The feedback loop: clients report correct labels, and a task file lists the photos that should be labeled next."""
 
 import json
 from collections.abc import Iterator

@@ -37,7 +37,7 @@ class DailyFiles:
         """Chooses a random name for the process.
 
         Args:
-            folder: the folder of the files, which is created with the first record.
+            folder: the folder for the files; it is created when the first record is written.
         """
         self._folder = folder
         self._process = secrets.token_hex(6)

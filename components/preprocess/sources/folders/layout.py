@@ -152,7 +152,7 @@ def _describe_neighbors(tree: FolderTree, prefix: Parts) -> list[str]:
 
 
 def _describe_left_out(tree: FolderTree, classes: Classes) -> list[str]:
-    """A notice about the subfolders of class folders that are left out."""
+    """A notice about the left-out subfolders of class folders."""
     counts: Counter[str] = Counter()
     for folder in classes.left_out:
         counts[folder[-1]] += tree.num_photos(folder)

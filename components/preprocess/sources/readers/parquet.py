@@ -79,7 +79,7 @@ def measure_parquet(path: Path) -> None:
 
 
 def _num_bytes(column: "pa.Array") -> int:
-    """The memory that a column needs without a dictionary."""
+    """The memory that a column needs without dictionary encoding."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -14,7 +14,7 @@ def write_onnx(source: Source, folder: Path) -> None:
     """Writes the model.
 
     Raises:
-        ModelError: the extra `formats` is not installed, or ONNX has no equivalent of a layer.
+        ModelError: the `formats` extra is not installed, or ONNX has no equivalent for one of the layers.
     """
     import tensorflow as tf
 

@@ -42,7 +42,7 @@ def write_litert(source: Source, folder: Path) -> None:
     """Writes the model in float32.
 
     Raises:
-        ModelError: the extra `formats` is not installed, or LiteRT has no equivalent of a layer.
+        ModelError: the `formats` extra is not installed, or LiteRT has no equivalent for one of the layers.
     """
     _convert(source, folder, int8=False)
 
@@ -51,7 +51,7 @@ def write_litert_int8(source: Source, folder: Path) -> None:
     """Writes the model quantized to eight-bit integers, with value ranges from training photos.
 
     Raises:
-        ModelError: the extra `formats` is not installed, or LiteRT has no equivalent of a layer.
+        ModelError: the `formats` extra is not installed, or LiteRT has no equivalent for one of the layers.
     """
     _convert(source, folder, int8=True)
 
@@ -60,7 +60,7 @@ def load_litert(folder: Path) -> Ask:
     """Loads the model with the LiteRT runtime.
 
     Raises:
-        ModelError: the extra `formats` is not installed.
+        ModelError: the `formats` extra is not installed.
     """
     with needs_formats("LiteRT"):
         from ai_edge_litert.interpreter import Interpreter

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 GUIDE: Final = "docs/kubernetes.md, Volumes"
 SHARED: Final = ("ReadWriteMany", "ReadOnlyMany")
-"""Access modes with which pods on several nodes can mount a volume at the same time."""
+"""Access modes that allow pods on several nodes to mount a volume at the same time."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ const NUM_COLORS = 8;
 const MAX_KEYS = 16;
 /** The pointer selects the nearest photo within this distance, in units of the map's viewBox. */
 const REACH = 30;
-const HELP = "Arrow keys go through the photos; Home and End go to the first and the last.";
+const HELP = "The arrow keys move through the photos; Home and End select the first and the last photo.";
 
 /** @type {[key: Shown, text: string][]} */
 const CHOICES = [

@@ -241,7 +241,7 @@ def statuses_of(slow: list[int], last_size: int, num_last: int = 1) -> list[int]
             async def send(message: Message) -> None:
                 answer.status = message.get("status", answer.status)
 
-            gateway._app = App()  # a new app for each request, because an app keeps its status
+            gateway._app = App()  # a new app for each request, because an app keeps its state
             scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": []}
             await gateway(scope, receive, send)
 
