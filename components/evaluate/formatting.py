@@ -37,5 +37,5 @@ def epoch_range(first_and_last: tuple[int, int] | None) -> str:
 
 
 def _percentage(share: float) -> str:
-    """A percentage with one decimal, or none if the share is exactly 0 or 1: `100.0` is rounded, `100` is exact."""
+    """A percentage with one decimal place, or without decimals if the share is exactly 0 or 1: `100.0` is rounded."""
     return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"

@@ -1,6 +1,6 @@
 """A reverse proxy that exposes a server under a path prefix.
 
-Like nginx by default, it does not pass on the Host header; it also forwards WebSockets.
+As nginx does by default, it does not pass on the Host header. It forwards WebSockets.
 """
 
 import asyncio

@@ -145,7 +145,7 @@ def decode_cost(data: bytes, size: tuple[int, int], resize: Resize = "stretch") 
 
 
 def read_size(source: bytes | BinaryIO) -> tuple[int, int]:
-    """(height, width) of an upright photo, in pixels, from the header.
+    """The height and width of a photo in pixels, after EXIF rotation, from its header.
 
     Args:
         source: the file's content, or the file opened for reading. Only the header of an open file is read, so EXIF

@@ -146,7 +146,7 @@ def numbers(inner: Check, low: int, high: int) -> Check:
 
 
 def pair(low: int, high: int) -> Check:
-    """A check for either one number for both height and width, or [height, width]."""
+    """A check for [height, width], or for a single number that applies to both."""
     inner = integer(low, high)
 
     def check(value: Any) -> tuple[int, int]:

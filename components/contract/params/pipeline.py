@@ -142,8 +142,8 @@ class EvaluateParams(Section):
     )
     familiar_share: Annotated[float, Field(ge=0.5, lt=1)] = Field(
         0.95,
-        description="Fraction of the validation photos that count as familiar; photos that are less similar to the "
-        "training photos are flagged.",
+        description="Fraction of the validation photos that count as familiar. Photos that are less similar to the "
+        "training photos than these are flagged.",
     )
     reference_photos: Annotated[int, Field(ge=1, le=10_000)] = Field(
         500,

@@ -11,7 +11,8 @@ from components.preprocess.manifest import Record
 
 SIGNIFICANCE: Final = 0.001
 MIN_DISTANCE: Final = 0.2
-"""The minimum distance between two distributions, from 0 to 1; smaller distances are irrelevant even if significant."""
+"""The smallest distance between two distributions that is reported, from 0 to 1; smaller ones are ignored even if they
+are significant."""
 MIN_SHIFT: Final = 0.2
 """The minimum difference between the means, in standard deviations of the training photos; smaller ones are
 hardly visible."""

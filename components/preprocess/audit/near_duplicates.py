@@ -43,7 +43,7 @@ NUM_FEATURES: Final = 400
 MAX_FEATURE_DISTANCE: Final = 50
 RANSAC_PIXELS: Final = 4.0
 MIN_AGREEING: Final = 30
-"""Near-duplicates have about 100 matching features; photos of different objects in front of the same background have at
+"""Near-duplicates have about 100 matching features; photos of different objects against the same background have at
 most 20."""
 
 MAX_COMPARED: Final = 100_000

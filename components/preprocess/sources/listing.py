@@ -56,7 +56,7 @@ class Listing:
         files: the regular files.
         folders: the parts of the relative paths of all folders, including empty ones, as valid Unicode.
         rejected: hidden entries, broken links, links to a folder that was already read, pipes and devices, and entries
-            that cannot or must not be read. A folder that is not read has a single record.
+            that cannot or must not be read. A folder that is not read is listed once, without its content.
     """
 
     files: list[ListedFile] = field(default_factory=list)

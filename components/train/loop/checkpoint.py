@@ -150,7 +150,7 @@ def open_checkpoints(identity: TrainingIdentity) -> Iterator[Checkpoints | None]
         lock = lock_path.open("a")
     except OSError as error:
         require_resumable(folder, error)
-        log.warning("No checkpoints are written: %s is not writable: %s. Training continues.", folder, error)
+        log.warning("Training continues without checkpoints, because %s is not writable (%s).", folder, error)
         yield None
         return
     with lock:

@@ -239,7 +239,7 @@ def _given(facts: ImportedModel, model: ModelParams, display_name: str, usual_si
             raise ModelError(f"{display_name} has no classification head; add one: --set train.model.head=linear.")
         decisions.append(f"train.model.head: {display_name} is used unchanged; outputs per photo: {facts.num_outputs}.")
     else:
-        decisions.append(f"train.model.layer: the new head follows {layer} of {display_name}.")
+        decisions.append(f"train.model.layer: the new head follows the layer {layer} of {display_name}.")
     features = shapes.get(layer) if size is not None else None
     return InitialModelFacts(
         display_name=display_name,

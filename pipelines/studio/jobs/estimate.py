@@ -12,6 +12,7 @@ import numpy as np
 from components.contract.layers.backbones import BACKBONES
 from components.contract.layers.stack import trace
 from components.contract.params.pipeline import Params
+from components.contract.params.training import Phase
 from components.contract.record import BaseRecord
 from pipelines.runners import runs
 
@@ -21,6 +22,9 @@ BACKWARD: Final = 3.0
 """A training step takes about three times the work of a forward pass."""
 SHARE: Final = 0.35
 """The speed at which a network is computed, as a share of the machine's speed for large matrix products."""
+TRAINED_SHARES: Final = {"none": 0.0, "head": 0.0, "all": 1.0}
+UNKNOWN_SHARE: Final = 0.6
+"""The assumed share of the computation in trained layers that the user has named."""
 SPREAD: Final = 1.8
 UNKNOWN_MULTIPLY_ADDS: Final = 1e9
 UNKNOWN_SIZE: Final = 224
@@ -76,7 +80,7 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
             BACKBONES[model.name].giga_multiply_adds * 1e9 * (height * width) / BACKBONES[model.name].size ** 2
         )
         frozen_work = multiply_adds * num_photos * train.views
-        trained_epochs = sum(phase.epochs * (0.0 if phase.trainable == "head" else 0.6) for phase in train.all_phases)
+        trained_epochs = sum(phase.epochs * _trained_share(phase) for phase in train.all_phases)
         training_work = passes * trained_epochs * num_photos * multiply_adds * BACKWARD
         why = "Based on the size of the network and the speed of this machine; frozen layers are computed once."
         return (frozen_work + training_work) / rate + epochs * num_photos / 20_000, why
@@ -87,6 +91,12 @@ def _estimate_training(params: Params, num_photos: int) -> tuple[float, str]:
     multiply_adds = UNKNOWN_MULTIPLY_ADDS * (height * width) / UNKNOWN_SIZE**2
     why = "A rough estimate: the size of your model is not known yet."
     return epochs * num_photos * multiply_adds * BACKWARD / rate, why
+
+
+def _trained_share(phase: Phase) -> float:
+    """The share of a pretrained network's computation that each epoch repeats; the rest is computed once."""
+    share = phase.trained_share
+    return TRAINED_SHARES.get(str(phase.trainable), UNKNOWN_SHARE) if share is None else share
 
 
 def _find_measured_rate(params: Params) -> float | None:

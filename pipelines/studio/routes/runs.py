@@ -120,7 +120,7 @@ def show_schema(_studio: Studio, _query: Mapping[str, str]) -> Any:
 
 
 def show_estimate(studio: Studio, _query: Mapping[str, str]) -> Any:
-    """`GET /api/estimate`: the estimated time of a training run with the draft; null if it cannot be resolved."""
+    """`GET /api/estimate`: the estimated duration of a training run; null if the params of the draft are invalid."""
     return _estimate(studio, studio.draft.read())
 
 

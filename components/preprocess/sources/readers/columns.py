@@ -197,7 +197,7 @@ def _one_label_each(subject: str, paths: Column, labels: Sequence[list[str]]) ->
 
 
 def _prefer_names(cells: Cells, place: int) -> tuple[int, tuple[str, ...]]:
-    """The index of the label column or, if it contains class numbers, of a column with class names; and a notice."""
+    """The index of the label column, or of a column with class names if the labels are class numbers; and a notice."""
     numbers = cells.columns[place]
     if cells.names is None or not all(cell is None or re.fullmatch(r"\d+(\.0)?", cell) for cell in numbers):
         return place, ()

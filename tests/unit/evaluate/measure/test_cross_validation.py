@@ -114,7 +114,7 @@ def test_no_fold_is_tested_on_its_training_photos() -> None:
     assert separable.accuracy.value > 0.95
 
 
-def test_the_interval_of_folds_is_wider_than_that_of_independent_scores() -> None:
+def test_the_interval_for_scores_of_folds_is_wider_than_for_independent_scores() -> None:
     """The expected interval is Nadeau and Bengio's; 2.776 is the 97.5 % quantile of Student's t for 5 folds."""
     scores = [0.74, 0.78, 0.80, 0.82, 0.86]
     deviation = np.sqrt((0.06**2 + 0.02**2 + 0.02**2 + 0.06**2) / 4)

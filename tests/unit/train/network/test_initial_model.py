@@ -121,7 +121,7 @@ def test_an_inspection_returns_size_features_and_decisions(upload: Path, monkeyp
     assert given_model is not None
     assert model.path == str(upload)
     assert (given_model.image_size, given_model.features) == ((SIDE, SIDE), (22, 22, 6))
-    assert "the new head follows eye of my shoes.h5" in given_model.decisions[1]
+    assert "the new head follows the layer eye of my shoes.h5" in given_model.decisions[1]
     train, decisions = resolve_train(TrainParams(model=model), (SIDE, SIDE), given_model)
     assert train.model.kind == "upload"
     assert isinstance(train.model.head, tuple)

@@ -86,6 +86,18 @@ def test_a_costlier_training_run_has_a_longer_time_estimate(client: Client, phot
     assert client.get("/api/estimate").json()["why"]
 
 
+def test_a_time_estimate_grows_with_the_share_of_trained_layers(client: Client, photos: Path) -> None:
+    client.choose(photos)
+    client.post("/api/draft", {"revision": client.revision, "set": {"train.model": {"name": "MobileNetV2"}}})
+    seconds = []
+    for trainable in ("head", "blocks 10%", "blocks 25%", "blocks", "from block_9_expand", "all"):
+        client.post("/api/draft", {"revision": client.revision, "set": {"train.trainable": trainable}})
+        resolution = client.studio.draft.resolve(client.studio.draft.read())
+        assert isinstance(resolution, Resolution)
+        seconds.append(estimate(resolution.params, 1000).high)
+    assert seconds == sorted(set(seconds))
+
+
 @pytest.mark.proof
 def test_commands_write_the_layers_and_the_speed_of_a_backbone(tmp_path: Path) -> None:
     for action in ("layers", "speed"):
