@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -26,9 +27,13 @@ TRAINED_SHARES: Final = {"none": 0.0, "head": 0.0, "all": 1.0}
 UNKNOWN_SHARE: Final = 0.6
 """The assumed share of the computation in trained layers that the user has named."""
 SPREAD: Final = 1.8
+MEASURED_SECONDS: Final = 0.3
+"""The duration of the measurement of the machine's speed; its fastest product counts, because programs interrupt it."""
 UNKNOWN_MULTIPLY_ADDS: Final = 1e9
 UNKNOWN_SIZE: Final = 224
 """The assumed cost of an unknown network: UNKNOWN_MULTIPLY_ADDS for UNKNOWN_SIZE × UNKNOWN_SIZE pixels."""
+
+_measuring = threading.Lock()
 
 
 class Estimate(BaseRecord):
@@ -121,13 +126,18 @@ def _median(values: Iterable[float]) -> float | None:
     return float(np.median(usable_values)) if usable_values else None
 
 
-@lru_cache(maxsize=1)
 def measure_machine_rate() -> float:
-    """Measures how many multiply-adds per second this machine performs in a matrix product."""
+    """Measures how many multiply-adds per second this machine performs in a matrix product; only once per process."""
+    with _measuring:  # two requests at the same time would slow each other's measurement down
+        return _measure_machine_rate()
+
+
+@lru_cache(maxsize=1)
+def _measure_machine_rate() -> float:
     side = 768
     matrix, other = (np.ones((side, side), np.float32) for _ in range(2))
-    shortest_seconds = math.inf
-    for _ in range(4):
+    shortest_seconds, end_time = math.inf, time.perf_counter() + MEASURED_SECONDS
+    while math.isinf(shortest_seconds) or time.perf_counter() < end_time:
         start_time = time.perf_counter()
         matrix @ other
         shortest_seconds = min(shortest_seconds, time.perf_counter() - start_time)

@@ -19,7 +19,7 @@ export function trialsTable({ trials }) {
     "section",
     { class: "card" },
     h("h2", {}, pluralize(trials.length, "trial")),
-    h("div", { class: "scroll" }, h("table", { class: "small" }, head, h("tbody", {}, rows))),
+    h("div", { class: "scroll" }, h("table", { class: "small stacked" }, head, h("tbody", {}, rows))),
   );
 }
 
@@ -35,10 +35,14 @@ function trialRow(trial, keys, isBest) {
   return h(
     "tr",
     { class: isBest ? "first" : "" },
-    h("th", { scope: "row" }, trial.number + 1),
-    h("td", {}, STATE_TEXTS[trial.state] ?? trial.state, trialReason(trial)),
-    h("td", {}, typeof trial.accuracy === "number" ? formatPercent(trial.accuracy) : "–"),
-    keys.map((key) => h("td", {}, trialValue(trial.values[key]))),
+    h("th", { scope: "row", dataset: { label: "Trial" } }, trial.number + 1),
+    h("td", { dataset: { label: "State" } }, STATE_TEXTS[trial.state] ?? trial.state, trialReason(trial)),
+    h(
+      "td",
+      { dataset: { label: "Validation" } },
+      typeof trial.accuracy === "number" ? formatPercent(trial.accuracy) : "–",
+    ),
+    keys.map((key) => h("td", { dataset: { label: key } }, trialValue(trial.values[key]))),
   );
 }
 

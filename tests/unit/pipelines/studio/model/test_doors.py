@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from components.contract.layers.backbones import BACKBONES
 from components.contract.params.resolve import Resolution
+from pipelines.studio.jobs import estimate as estimates
 from pipelines.studio.jobs.estimate import estimate
 from pipelines.studio.model.gallery import list_cards, speeds_path
 from tests.support.source_tree import ROOT
@@ -96,6 +98,13 @@ def test_a_time_estimate_grows_with_the_share_of_trained_layers(client: Client, 
         assert isinstance(resolution, Resolution)
         seconds.append(estimate(resolution.params, 1000).high)
     assert seconds == sorted(set(seconds))
+
+
+def test_requests_at_the_same_time_use_one_measurement_of_the_machine() -> None:
+    estimates._measure_machine_rate.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        rates = list(pool.map(lambda _: estimates.measure_machine_rate(), range(8)))
+    assert len(set(rates)) == 1
 
 
 @pytest.mark.proof
