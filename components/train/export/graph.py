@@ -85,7 +85,12 @@ def check_exportable(network: Network) -> None:
 
 
 def trace(model: keras.Model) -> Callable[[np.ndarray], Any]:
-    """Traces the network in inference mode as a TensorFlow graph, for any number of photos."""
+    """Traces the network in inference mode as a TensorFlow graph, for any number of photos.
+
+    The outputs must have names: otherwise, `to_openvino` also outputs the inputs of some activations, such as
+    EfficientNet's swish, and in any order.
+    """
+    assert isinstance(model.output, dict), "the outputs must have names"
     pixels = tf.TensorSpec(model.input.shape, tf.uint8, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), input_signature=[pixels], autograph=False)
     concrete: Callable[[np.ndarray], Any] = function.get_concrete_function()

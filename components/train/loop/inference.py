@@ -60,11 +60,23 @@ def fastest_inference(*frozen_parts: keras.Model) -> Infer:
     Args:
         *frozen_parts: parts of one network from its pixels on; one pass computes the outputs of all parts.
     """
-    traced = trace(keras.Model(frozen_parts[0].input, [part.output for part in frozen_parts]))
+    names = [f"features_{number}" for number in range(len(frozen_parts))]
+    outputs = {name: part.output for name, part in zip(names, frozen_parts, strict=True)}
+    traced = trace(keras.Model(frozen_parts[0].input, outputs))
     if gpu_names():
-        return lambda pixels: [np.asarray(output) for output in traced(tf.constant(pixels))]
+
+        def infer_on_gpu(pixels: np.ndarray) -> list[np.ndarray]:
+            results = traced(tf.constant(pixels))
+            return [np.asarray(results[name]) for name in names]
+
+        return infer_on_gpu
     compiled = openvino().Core().compile_model(to_openvino(traced), "CPU", CPU_SETTINGS)
-    return lambda pixels: list(compiled({0: pixels}).to_tuple())
+
+    def infer(pixels: np.ndarray) -> list[np.ndarray]:
+        results = compiled({0: pixels})
+        return [results[name] for name in names]
+
+    return infer
 
 
 def gpu_names() -> list[str]:

@@ -61,7 +61,8 @@ def _cost(train: TrainParams, info: DatasetInfo) -> Cost:
 
     from components.train.export.graph import to_openvino, trace
 
-    compiled = openvino().Core().compile_model(to_openvino(trace(model)), "CPU", CPU_SETTINGS)
+    named = keras.Model(model.input, {"logits": model.output})
+    compiled = openvino().Core().compile_model(to_openvino(trace(named)), "CPU", CPU_SETTINGS)
     photo = np.random.default_rng(0).integers(0, 256, (1, *model.input.shape[1:]), np.uint8)
     durations = []
     for _ in range(NUM_WARM + NUM_TIMED):

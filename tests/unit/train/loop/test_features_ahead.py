@@ -4,17 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from components.contract.artifacts.dataset import read_info
-from components.contract.params.training import TrainParams
+from components.contract.layers.stack import parse_layer
+from components.contract.params.model import ModelParams
+from components.contract.params.training import Phase, TrainParams
 from components.contract.system.cache import cache_dir
 from components.contract.tracking.run import Run
 from components.train.budget.measurement import measure_phases
 from components.train.feature_parts import compute_features
 from components.train.loop import features
+from components.train.loop.inference import fastest_inference
 from components.train.loop.phases import features_ahead, train_phases
-from components.train.network.architecture import Network
+from components.train.network.architecture import Network, build_network
+from components.train.network.freezing import frozen_part, select
 from components.train.setup import open_network, open_photographs
 from tests.support.artifacts import make_dataset
 
@@ -79,6 +84,27 @@ def test_each_view_is_computed_once_for_both_phases_with_the_same_values(
     assert train(dataset, params) == losses
     assert len(passes) == 4 + 7
     assert cached_files() == together
+
+
+@pytest.mark.parametrize("name", ["EfficientNetB0", "MobileNetV3Small"])
+def test_one_pass_returns_only_the_outputs_of_the_parts_in_their_order(name: str) -> None:
+    """Without names, OpenVINO's converter would also output the inputs of EfficientNet's activations."""
+    head = (parse_layer("GlobalAveragePooling2D"),)
+    params = ModelParams(kind="pretrained", name=name, weights="none", head=head)
+    network = build_network(params, image_size=(32, 32), num_classes=3, batch_size=8)
+    parts = [
+        frozen_part(network, boundary)
+        for trainable in ("blocks", "head")
+        if (boundary := select(network, Phase(trainable=trainable)).boundary) is not None
+    ]
+    assert len(parts) == 2
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    for ordered in (parts, parts[::-1], parts[:1]):
+        outputs = fastest_inference(*ordered)(pixels)
+        assert len(outputs) == len(ordered)
+        for part, output in zip(ordered, outputs, strict=True):
+            expected = np.asarray(part(pixels, training=False))
+            assert np.abs(output - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(
