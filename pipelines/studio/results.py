@@ -1,10 +1,13 @@
 """Reads the results of runs: metrics, confused photos, comparisons, leaderboards and champions."""
 
+import collections
 import csv
 import datetime
+import hashlib
 import json
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,15 +41,17 @@ class Results:
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """Returns the finished runs for each version of the data, the best first, with a sentence about the ranking."""
-        by_data: dict[str, list[dict[str, Any]]] = {}
+        by_photos: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for line in self.all():
             if line["status"] == "finished":
-                by_data.setdefault(f"{line['data']} {line['fingerprint'][:8]}", []).append(line)
+                by_photos.setdefault((line["data"], line["photos"]), []).append(line)
+        num_versions = collections.Counter(name for name, _ in by_photos)
         boards = []
-        for name, lines in by_data.items():
+        for (name, photos), lines in by_photos.items():
             lines.sort(key=lambda line: -line["validation"]["accuracy"]["value"])
+            title = name if num_versions[name] == 1 else f"{name}, version {photos[:8]}"
             boards.append(
-                {"data": name, "runs": [line["run_id"] for line in lines], "sentence": describe_ranking(lines)}
+                {"data": title, "runs": [line["run_id"] for line in lines], "sentence": describe_ranking(lines)}
             )
         return boards
 
@@ -182,7 +187,7 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
     if summary is not None:
         line |= {
             "data": summary["dataset"]["name"],
-            "fingerprint": summary["dataset"]["fingerprint"],
+            "photos": _identify_photos(folder.path / "evaluation" / "predictions.parquet"),
             "model": summary["model"]["name"].replace("_", " "),
             "kind": summary["model"]["kind"],
             "num_parameters": summary["model"]["num_parameters"],
@@ -196,6 +201,20 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
             "classes": summary["dataset"]["num_classes"],
         }
     return line
+
+
+@lru_cache(maxsize=1024)
+def _identify_photos(path: Path) -> str:
+    """A digest of the validation photos and their labels: runs with the same digest can be compared.
+
+    It does not depend on the size of the prepared photos, unlike the fingerprint of the data set.
+    """
+    import pyarrow.parquet as pq
+
+    columns = ["image_id", "label"]
+    rows = pq.read_table(path, columns=columns, filters=[("split", "=", "validation")]).to_pylist()
+    pairs = sorted((row["image_id"], row["label"]) for row in rows)
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
 
 
 def _describe_promotion(folder: runs.RunFolder, *, promoted: bool) -> dict[str, Any]:

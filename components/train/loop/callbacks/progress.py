@@ -101,6 +101,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
                 "part",
                 epoch=self._epoch,
                 planned=self._planned,
+                phase=self._phase,
                 done=num_seen / num_examples,
                 seconds_left=seconds_left,
                 **self._means,
@@ -152,7 +153,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
         seconds_left = (now - self._training_start) / self._num_ended * (self._planned - self._epoch)
         log.info(
             "Epoch %*d of %d: loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %.0f "
-            "images/s, %.0f %% of the time spent waiting for data; at most %.0f s left.",
+            "images/s, %.0f %% of the time spent waiting for data; at this speed, at most %.0f s left.",
             len(str(self._planned)),
             self._epoch,
             self._planned,

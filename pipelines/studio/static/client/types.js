@@ -143,7 +143,14 @@
  * @property {number} [learning_rate]
  */
 
-/** @typedef {{ epoch: number, planned: number, done: number, seconds_left?: number }} EpochPart An unfinished epoch. */
+/**
+ * @typedef {object} EpochPart An unfinished epoch.
+ * @property {number} epoch The number of the epoch, from 1.
+ * @property {number} planned
+ * @property {number} [phase]
+ * @property {number} done The completed share of the epoch.
+ * @property {number} [seconds_left]
+ */
 /**
  * @typedef {object} Trial
  * @property {number} number

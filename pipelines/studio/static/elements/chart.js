@@ -74,7 +74,7 @@ export function lineChart(title, series, { isShare = false, numPlanned = 0, best
   return h(
     "figure",
     { class: numMeasured ? "plot" : "plot skeleton" },
-    caption(title, series, formats),
+    caption(title, series, formats, bestEpoch ?? numMeasured),
     svgElement,
     h("div", { class: "row between" }, hover, h("div", { class: "row" }, controls)),
   );
@@ -184,16 +184,17 @@ function epochText(position, series, formats) {
  * @param {string} title
  * @param {Series[]} series
  * @param {Formats} formats
+ * @param {number} epoch The epoch, from 1, whose values are shown.
  */
-function caption(title, series, formats) {
+function caption(title, series, formats, epoch) {
   const keys = series.map((line) => {
-    const last = line.values.at(-1);
+    const value = line.values[epoch - 1] ?? line.values.at(-1);
     return h(
       "span",
       { class: "row" },
       h("span", { class: `key ${line.kind}` }),
       `${line.name} `,
-      h("b", {}, last === undefined ? "–" : formats.value(last)),
+      h("b", {}, value === undefined ? "–" : formats.value(value)),
     );
   });
   return h("figcaption", { class: "row between" }, h("b", {}, title), h("span", { class: "row small" }, keys));

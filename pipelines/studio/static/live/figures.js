@@ -1,13 +1,13 @@
 // The current metrics of a training run.
 
 import { figure, h } from "../elements/dom.js";
-import { formatCount, formatPercent, formatSeconds, roundTo } from "../elements/format.js";
-import { bestEpoch, isLearning } from "./progress.js";
+import { formatCount, formatPercent, roundTo } from "../elements/format.js";
+import { bestEpoch } from "./progress.js";
 
 /** @import { LiveView } from "../client/types.js" */
 
 /**
- * The metrics of the newest epoch, and the accuracy of the best one.
+ * The metrics of the newest epoch, and the accuracy of the epoch with the lowest validation loss, which is kept.
  * @param {LiveView} live
  */
 export function epochFigures(live) {
@@ -19,15 +19,13 @@ export function epochFigures(live) {
   const speed = lastEpoch?.images_per_second ? formatCount(Math.round(lastEpoch.images_per_second)) : "–";
   const accuracy = epochs.length ? formatPercent(epochs[bestEpoch(epochs) - 1].val_accuracy) : "–";
   const rate = lastEpoch?.learning_rate === undefined ? "–" : String(roundTo(lastEpoch.learning_rate, 2));
-  const isGoing = live.state === "running" && isLearning(live);
   const figures = h(
     "dl",
     { class: "figures" },
     figure("Epoch", epoch),
-    figure("Phase", String(lastEpoch?.phase ?? 1)),
+    figure("Phase", String(progress?.phase ?? lastEpoch?.phase ?? 1)),
     figure("Photos per second", speed),
-    figure("Validation accuracy, best epoch", accuracy),
-    isGoing ? figure("Time left, at most", formatSeconds(lastEpoch?.seconds_left ?? part?.seconds_left)) : null,
+    figure("Validation accuracy, kept epoch", accuracy),
     figure("Learning rate", rate),
   );
   const bar = part ? h("progress", { value: part.done, max: 1, "aria-label": `Epoch ${part.epoch}` }) : null;

@@ -70,7 +70,7 @@ export async function show(page, [part]) {
   const drawFoot = () => {
     for (const button of tabs) child(button, ".tag").hidden = button.id !== `door-${chosenWay()}`;
     foot.replaceChildren(
-      explanation(),
+      explanation(open),
       h("a", { class: "button main", href: "#training", id: "next" }, "Next: training"),
     );
   };
@@ -117,12 +117,17 @@ function moveFocus(event, way) {
   setTimeout(() => document.getElementById(`door-${nextWay}`)?.focus(), FOCUS_MILLISECONDS);
 }
 
-/** The reason why the model cannot be trained, or why it was chosen. */
-function explanation() {
+/**
+ * The reason why the model cannot be trained, or which way was chosen and why.
+ * @param {ModelWay} open The way whose tab is open.
+ */
+function explanation(open) {
   const { reasons, params, decisions } = state.draft;
   if (reasons.length && params.data) return h("p", { class: "fault", role: "alert" }, reasons[0]);
   const because = decisions.find((decision) => decision.startsWith("train.model"))?.match(/because .*/)?.[0];
-  return h("p", { class: "soft" }, because ? `Chosen ${because}` : "");
+  const way = chosenWay();
+  if (way !== open) return h("p", { class: "soft" }, `Training still uses: ${DOORS[way].name}.`);
+  return h("p", { class: "soft" }, because ? `Chosen ${because}` : `Training uses: ${DOORS[way].name}.`);
 }
 
 /**

@@ -75,7 +75,10 @@ function readiness(jobId) {
  */
 export function promotionCard(model, run) {
   const job = state.jobs.find(({ kind, about }) => kind === "promote" && about.model === model);
-  const help = "Deployments roll out the champion. This model can be promoted if the quality gate allows it.";
+  const isChampion = run.standing === "champion";
+  const help = isChampion
+    ? "Deployments roll out the champion, which is this model."
+    : "Deployments roll out the champion. This model can be promoted if the quality gate allows it.";
   const promote = () => post(`api/models/${encodeURIComponent(model)}/promote`);
   const isBusy = job && isUnfinished(job);
   const answer = isBusy ? "Checking …" : (job?.error ?? promotionText(run));
@@ -84,6 +87,6 @@ export function promotionCard(model, run) {
     h("p", {}, help, " ", h("span", { class: standingStyle(run) }, run.standing)),
     h("p", {}, h("b", {}, verdictText(run)), ". ", reasonsText(run)),
     h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
-    actionButton("Promote", promote, { id: "promote" }),
+    isChampion ? null : actionButton("Promote", promote, { id: "promote" }),
   );
 }

@@ -22,7 +22,7 @@ export async function showComparison(page, runIds) {
   /** @type {RunComparison} */
   const comparison = await get(`api/compare?${query({ runs: runIds.join(",") })}`);
   const { runs, histories } = comparison;
-  const warning = "These runs were trained on different photos, so their results cannot be compared.";
+  const warning = "These runs were validated on different photos, so their results cannot be compared.";
   /** @param {CurveName} name */
   const curvesOf = (name) =>
     runs.map((run, position) => ({

@@ -97,10 +97,10 @@ export function colorLevels(matrix) {
 export const canCompare = (number) => number >= 2 && number <= 6;
 
 /**
- * Whether all runs were trained on the same photos.
+ * Whether all runs were validated on the same photos.
  * @param {FinishedRun[]} runs
  */
-export const haveSameData = (runs) => new Set(runs.map((run) => run.fingerprint)).size === 1;
+export const haveSameData = (runs) => new Set(runs.map((run) => run.photos)).size === 1;
 
 /**
  * The loss and accuracy curves of a training run.

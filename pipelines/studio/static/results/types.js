@@ -8,7 +8,7 @@
  * @property {"finished"} status
  * @property {string} started
  * @property {string} data
- * @property {string} fingerprint
+ * @property {string} photos Runs with the same value have the same validation photos and labels.
  * @property {string} model
  * @property {number} num_parameters
  * @property {{ accuracy: Interval }} validation

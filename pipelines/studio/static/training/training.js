@@ -86,7 +86,7 @@ function advancedPart() {
   );
   const update = () => {
     decisions.replaceChildren(...state.draft.decisions.map((text) => h("li", {}, text)));
-    const numChanged = changedKeys(state.draft.params).length;
+    const numChanged = changedKeys(state.draft.params).filter((key) => key !== "train.preset").length;
     count.textContent = numChanged ? `${numChanged} changed` : "";
     count.hidden = !numChanged;
     reset.hidden = !numChanged;

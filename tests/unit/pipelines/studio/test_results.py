@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -167,6 +168,25 @@ def test_the_leaderboard_states_how_certain_its_order_is(others: list[tuple[floa
         for number, figures in enumerate([(0.9, 0.85, 0.94), *others])
     ]
     assert words in describe_ranking(lines)
+
+
+def test_runs_are_ranked_together_if_their_validation_photos_are_the_same(
+    client_with_run: Client, tmp_path: Path
+) -> None:
+    """The fingerprint of the data set also depends on the size of the prepared photos, and is not compared."""
+    runs_dir = tmp_path / "runs"
+    for name in ("20260101-000001-abcd", "20260101-000002-abcd"):
+        make_run(runs_dir / name)
+    summary = json.loads((runs_dir / "20260101-000001-abcd" / "summary.json").read_text())
+    summary["dataset"]["fingerprint"] = "other"
+    (runs_dir / "20260101-000001-abcd" / "summary.json").write_text(json.dumps(summary))
+    path = runs_dir / "20260101-000002-abcd" / "evaluation" / "predictions.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)  # one validation photo less
+    together, apart = sorted(client_with_run.get("/api/runs").json()["boards"], key=lambda board: -len(board["runs"]))
+    assert set(together["runs"]) == {RUN, "20260101-000001-abcd"}
+    assert apart["runs"] == ["20260101-000002-abcd"]
+    assert together["data"] != apart["data"]
 
 
 @pytest.mark.proof
