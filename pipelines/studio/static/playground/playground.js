@@ -162,6 +162,11 @@ function dropZone(add, watch) {
     h("p", { class: "large" }, "Drop photos here"),
     h("p", { class: "soft" }, "The photos are classified, but not stored."),
     h(
+      "p",
+      { class: "soft small" },
+      "The model always answers with one of its classes, even for a photo of anything else.",
+    ),
+    h(
       "div",
       { class: "row center" },
       h("label", { class: "button main", htmlFor: "photos" }, "Choose photos"),

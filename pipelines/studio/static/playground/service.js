@@ -3,7 +3,8 @@
 import { post } from "../client/api.js";
 import { isReady, isUnfinished, state } from "../client/state.js";
 import { actionButton, card, copyableCode, h, ignoreFailure } from "../elements/dom.js";
-import { promotionText, reasonsText, standingStyle, verdictText } from "../results/runs.js";
+import { verdictReasons } from "../results/reasons.js";
+import { promotionText, standingStyle, verdictText } from "../results/runs.js";
 import { snippets } from "./snippets.js";
 
 /** @import { Job } from "../client/types.js" */
@@ -85,7 +86,8 @@ export function promotionCard(model, run) {
   return card(
     "Promotion",
     h("p", {}, help, " ", h("span", { class: standingStyle(run) }, run.standing)),
-    h("p", {}, h("b", {}, verdictText(run)), ". ", reasonsText(run)),
+    h("p", {}, h("b", {}, verdictText(run)), "."),
+    verdictReasons(run),
     h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
     isChampion ? null : actionButton("Promote", promote, { id: "promote" }),
   );

@@ -8,7 +8,8 @@ import { pages } from "../elements/pages.js";
 import { confusions } from "./confusion.js";
 import { notesCard } from "./notes.js";
 import { mapCard } from "./photo_map.js";
-import { learningCurves, promotionText, reasonsText, runTitle, standingStyle, verdictText } from "./runs.js";
+import { verdictReasons } from "./reasons.js";
+import { learningCurves, promotionText, runTitle, standingStyle, verdictText } from "./runs.js";
 
 /** @import { CellPhoto, ClassFigures, RunView } from "./types.js" */
 
@@ -81,7 +82,7 @@ function verdictCard({ gate, line }) {
     "section",
     { class: `card verdict ${gate.verdict.replace(" ", "-")}` },
     h("div", { class: "row between" }, h("h2", {}, verdictText(gate)), tag),
-    h("p", {}, reasonsText(gate)),
+    verdictReasons(gate),
     h("p", { class: "soft small" }, promotionText(line)),
   );
 }
