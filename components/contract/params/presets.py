@@ -33,7 +33,7 @@ class Preset:
 
 
 _SMOOTHING: Final = Choice(0.1, "no label is treated as certain")
-_MIXUP: Final = Choice(0.2, "mixed photos raised the validation accuracy on clothing photos by 0.9 percentage points")
+_MIXUP: Final = Choice(0.2, "with label smoothing and ema, it raised the accuracy on clothing photos by 0.9 points")
 _EMA: Final = Choice(0.99, "the mean of the weights fluctuates less than the weights after a single step")
 _NEVER_EARLY: Final = Choice(None, "the learning rate falls to 0 by the last epoch, and the best epoch is kept")
 _HEAD_FIRST: Final = "the head first, because its random weights would damage the pretrained ones; then the last blocks"
