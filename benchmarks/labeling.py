@@ -25,7 +25,7 @@ NUM_FIRST: Final = 100
 NUM_PER_ROUND: Final = 50
 NUM_LABELS: Final = 600
 STUDENT: Final = 2.776
-"""The quantile of Student's t distribution for the 95 % interval of the mean of five values."""
+"""The quantile of Student's t distribution for the 95 % confidence interval of the mean of five values."""
 
 Strategy = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 """Chooses NUM_PER_ROUND unlabeled photos, given the model's confidence and the features; returns their indices."""

@@ -1,7 +1,7 @@
-"""Compares choices made in the training loop with their alternatives, with oneDNN off and on, on one and two threads.
+"""Compares choices made in the training loop with their alternatives, with and without oneDNN, on one and two threads.
 
-Each training run has a separate process: `python -m benchmarks.processor CHOICE FOLDER` prints the seconds of each
-epoch except the first.
+Each training run uses its own process: `python -m benchmarks.processor CHOICE FOLDER` prints the duration of each
+epoch except the first, in seconds.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ NUM_ROUNDS = 3
 SECONDS = 6.0
 WARM_SECONDS = 2.0
 BATCH_SIZES = (1, 8)
-"""The batch sizes that decoding and inference alone try; the faster one counts."""
+"""The batch sizes for decoding and inference without the service; the result of the faster one is used."""
 
 
 def measure() -> list[Row]:

@@ -41,7 +41,7 @@ def parse_gigabytes(text: str) -> float:
     """Parses a size in GB."""
     number = _parse_float(text)
     if not 0 < number <= 10_000:
-        raise ValueError(f"a number of GB above 0 is expected; found {str(text)!r}")
+        raise ValueError(f"expected a size in GB above 0; found {str(text)!r}")
     return number
 
 

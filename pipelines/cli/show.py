@@ -72,7 +72,7 @@ def decisions(out: Console, resolution: Resolution, title: str | None = None) ->
 
 
 class Progress:
-    """Prints lines of steps, each after the time since the start."""
+    """Prints the lines of the steps, each with the time since the start before it."""
 
     def __init__(self, out: Console):
         self._out = out

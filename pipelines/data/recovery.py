@@ -179,8 +179,8 @@ def undo(root: Path, journal: Journal) -> None:
             (root / target).rename(root / source)
         elif Path(target).parent.name.startswith(_scratch_prefix(Path(journal.data))):
             raise DataError(
-                f"Cannot undo an interrupted change to {journal.data}: {root / source} is in the way of "
-                f"{root / target}. Move the first file away, and run the command again."
+                f"Cannot undo an interrupted change to {journal.data}: {root / target} cannot be moved back to "
+                f"{root / source}, which exists. Move {root / source} away, and run the command again."
             )
     if not journal.is_done:
         _put_back(root / journal.pointer, journal.here or "")

@@ -1,4 +1,4 @@
-"""Applies label decisions to the class folders or the label table of a data set, which creates a new version."""
+"""Creates a new version of a data set: applies label decisions to its class folders or its label table."""
 
 import itertools
 import json
@@ -72,7 +72,7 @@ def find_table_path(folder: Path, table: LabelTable) -> Path:
 
     if len(table.names) > 1 or not is_table(Path(table.names[0])):
         raise DataError(
-            f"Labels can only be changed in a single CSV or Parquet table; the labels of {folder.name} are "
+            f"Labels can be changed only if they are all in one CSV or Parquet table; those of {folder.name} are "
             f"in {' and '.join(table.names)}. Write such a table first: darkroom data export {folder} "
             "--format csv"
         )

@@ -200,7 +200,7 @@ def _names_of(path: str) -> tuple[str, ...]:
 
 
 def find_data(root: Path, name: str | None) -> str:
-    """Finds the path of a data set by its name or path; if `name` is None, there must be only one data set.
+    """Returns the path of the data set with this name or path; if `name` is None, there must be exactly one data set.
 
     Raises:
         DataError: there is no such data set, or there are several.

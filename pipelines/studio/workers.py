@@ -110,7 +110,7 @@ class Workers:
                 f"{subject} needs more than {MEMORY_BYTES / 1e9:.1f} GB of memory to be read. Use less data.", 422
             )
         if "bug" in head:
-            raise RuntimeError(f"A worker of the studio failed:\n{head['bug']}")
+            raise RuntimeError(f"A studio worker failed:\n{head['bug']}")
         return Answer(head["value"], answer)
 
     def decode(

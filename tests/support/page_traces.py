@@ -1,4 +1,4 @@
-"""Measures how smoothly a page runs: the processor time of its main thread's tasks, from a trace by Chromium."""
+"""Measures how smoothly a page runs: the processor time of its main thread's tasks, from a Chromium trace."""
 
 import time
 from pathlib import Path

@@ -53,7 +53,7 @@ class ExportFacts(StrictRecord):
 
 
 class BudgetFacts(StrictRecord):
-    """The time limit of a run, and how training used it."""
+    """The time limit of a run, and how much of it training used."""
 
     minutes: float
     """The time limit for the whole run."""

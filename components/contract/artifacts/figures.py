@@ -63,7 +63,7 @@ class ClassFigures(StrictRecord):
     recall: Interval | None
     f1: float | None
     roc_auc: float | None = None
-    """One versus rest; None if all photos of the split are of this class, or none are."""
+    """One versus rest; None if the split contains only photos of this class, or no photos of it."""
     average_precision: float | None = None
     """One versus rest; None as for roc_auc."""
 

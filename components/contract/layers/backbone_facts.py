@@ -32,7 +32,7 @@ Step = tuple[int, int]
 
 
 PixelScale = Literal["0 to 255", "-1 to 1", "0 to 1", "ImageNet mean and deviation", "BGR less ImageNet mean"]
-"""The scale of the pixels that a network expects."""
+"""The range of pixel values that a network expects."""
 BackboneScale = PixelScale | Literal["ImageNet mean and root of deviation"]
 """PixelScale, and the scale that only Keras' EfficientNet expects."""
 

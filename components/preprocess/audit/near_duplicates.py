@@ -25,7 +25,7 @@ from components.preprocess.audit.perceptual_hash import find_candidates, find_mi
 log = logging.getLogger(__name__)
 
 RADIUS: Final = 11
-"""The maximum number of bits, out of 63, in which the hashes of two candidates differ."""
+"""The maximum number of bits, out of 63, in which the hashes of two candidates may differ."""
 MIRRORED_RADIUS: Final = 7
 
 PLAIN_DEVIATION: Final = 4.0

@@ -48,7 +48,7 @@ def write_listing(folder: Path, photo_set: PhotoSet, data_folder: DataFolder, *,
         folder: the folder for listing.parquet.
         photo_set: the files.
         data_folder: the folder of the data.
-        is_lasting: whether other tasks find the same files in the folder of the data; False for a temporary folder.
+        is_lasting: whether other tasks will find the same files in the data folder; False for a temporary folder.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

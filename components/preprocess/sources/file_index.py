@@ -19,7 +19,7 @@ PHOTO_SUFFIXES: Final = (
     *(".heic", ".heif", ".avif"),
 )
 MAX_PARTS: Final = 6
-"""A name with more parts must be the complete path from the folder of the data or of the label file."""
+"""A name with several parts must be the complete path relative to the data folder or to the label file's folder."""
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")

@@ -107,7 +107,7 @@ def find_labeled_photos(data_folder: DataFolder) -> LabeledPhotos:
         record = Record(name, row.label, split, num_bytes=files[name].num_bytes, group=row.group)
         photos.append(PhotoFile(files[name].path, record, data_folder.roots))
     labeled = {name for name, _ in found.rows} | {row.path for row, _ in found.faults} | set(found.label_files)
-    message = f"There is no label for this file in {' and '.join(found.label_files)}."
+    message = f"There is no label for this file in {' or '.join(found.label_files)}."
     rejected += [Record(name, reason="no_label", message=message) for name in files if name not in labeled]
     photos.sort(key=lambda photo: photo.record.path)
     class_names = tuple(sorted({str(row.label) for row in found.rows.values()}))

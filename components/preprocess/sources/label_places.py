@@ -20,7 +20,7 @@ PlacedRows = dict[tuple[str, str | None], LabelRow]
 
 
 def find_split(name: str) -> SplitName | None:
-    """The split in the path of a label file, such as `trainLabels.csv`; None if it contains no split, or several."""
+    """The split that the path of a label file names, such as `trainLabels.csv`; None if it names none, or several."""
     splits = {SPLIT_FOLDERS[word] for word in words_of(name) if word in SPLIT_FOLDERS}
     return splits.pop() if len(splits) == 1 else None
 

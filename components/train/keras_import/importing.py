@@ -127,7 +127,7 @@ def take_snapshot(path: Path, copy: Path, limits: Limits) -> str:
 
 
 def read_stored(folder: Path, limits: Limits) -> Contents:
-    """Reads the file `upload` in the folder in a confined process, which writes its weights to weights.bin."""
+    """Reads the folder's file `upload` in a confined process, which writes the model's weights to weights.bin."""
     run_confined(
         inspection.MODULE,
         [str(folder / "upload"), json.dumps(asdict(limits))],

@@ -43,7 +43,7 @@ def draw(rows: Sequence[Row], title: str) -> Html:
 
 
 def _lanes(passing: Sequence[tuple[int, int]]) -> list[int]:
-    """Returns, for each line that bypasses boxes, the nearest lane that is free along its length."""
+    """Returns, for each line that bypasses boxes, the nearest lane that is free along the whole length of the line."""
     spans_by_lane: list[list[tuple[int, int]]] = []
     lanes = []
     for start, end in passing:

@@ -10,7 +10,7 @@ const FINGERPRINT_LENGTH = 16;
 export const MAX_LISTED = 60;
 
 /**
- * Lists the classes whose names contain a string, at most MAX_LISTED.
+ * Lists at most MAX_LISTED classes whose names contain a string.
  * @param {string[]} names
  * @param {string} text
  */

@@ -4,8 +4,8 @@ A confined process runs one of our own programs. It locks itself down before it 
 processes the upload within `handle`: any failure there rejects the upload with a reason. A failure before `handle` is a
 bug. The process is subject to
 - resource limits: address space, processor time, file size, open files, no core dump;
-- Landlock: files can only be written, created and removed in one folder, and signals reach no other process;
-- seccomp: no sockets, no new processes or programs, no tracing, no changes of owners and permissions.
+- Landlock: files can be written, created and removed in only one folder, and signals reach no other process;
+- seccomp: no sockets, no new processes or programs, no tracing, no changes to owners and permissions.
 The last two require Linux. If the kernel lacks them, the resource limits still apply, and `lock_down` returns what the
 system cannot prevent.
 """

@@ -1,4 +1,4 @@
-"""Reads the classes of an uploaded model from a file next to it, and matches its outputs with the data's classes."""
+"""Reads the classes of an uploaded model from a file next to it, and matches its outputs to the classes of the data."""
 
 import json
 import re

@@ -89,6 +89,6 @@ export function promotionCard(model, run) {
     h("p", {}, h("b", {}, verdictText(run)), "."),
     verdictReasons(run),
     h("p", { role: "status", class: job?.state === "failed" ? "fault" : "" }, answer),
-    isChampion ? null : actionButton("Promote", promote, { id: "promote" }),
+    actionButton(isChampion ? "Promote again" : "Promote", promote, { id: "promote" }),
   );
 }

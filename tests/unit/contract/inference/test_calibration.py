@@ -31,7 +31,7 @@ def make_calibration(*, temperature: float = 2.0, threshold: float | None = 0.6)
     )
 
 
-def test_a_calibration_is_read_as_written_and_equal_content_has_equal_bytes(tmp_path: Path) -> None:
+def test_a_calibration_is_read_as_written_and_identical_content_gives_identical_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_calibration(tmp_path / name, make_calibration())

@@ -72,7 +72,7 @@ def test_a_target_that_is_met_exactly_counts_as_reached(target: float, threshold
 
 
 @pytest.mark.parametrize(("num_sure", "threshold"), [(MIN_ANSWERED, 0.9), (MIN_ANSWERED - 1, None)])
-def test_a_threshold_leaves_enough_answered_photos(num_sure: int, threshold: float | None) -> None:
+def test_a_threshold_leaves_enough_photos_with_an_answer(num_sure: int, threshold: float | None) -> None:
     confidence = np.array([0.9] * num_sure + [0.6] * 30, np.float32)
     labels = np.array([0] * num_sure + [1] * 30)
     abstention = find_abstention(np.stack([confidence, 1 - confidence], axis=1), labels, 0.95)

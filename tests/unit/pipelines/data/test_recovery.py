@@ -76,7 +76,7 @@ def test_a_file_that_blocks_an_undo_is_reported_and_nothing_is_lost(tmp_path: Pa
     (tmp_path / "data/a/2").rename(tmp_path / ".data.removed-x/2")
     (tmp_path / "data/a/2").write_text("the user's")
     journal = Journal(request="", data="data", before="", here="old", moves=(("data/a/2", ".data.removed-x/2"),))
-    with pytest.raises(DataError, match="is in the way of"):
+    with pytest.raises(DataError, match="cannot be moved back to"):
         recovery.undo(tmp_path, journal)
     assert (tmp_path / ".data.removed-x/2").read_text() == "data/a/2"
     assert (tmp_path / "data/a/2").read_text() == "the user's"

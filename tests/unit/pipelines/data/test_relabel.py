@@ -170,7 +170,7 @@ def test_labels_that_are_not_in_a_table_must_be_exported_first(repository: Path)
     write_table(folder, "labels.csv")
     export_data(str(folder), ColumnNames(), "coco", repository / "other")
     versions.add(repository / "other", None)
-    with pytest.raises(DataError, match=r"in a single CSV or Parquet table; the labels of other are in labels\.json"):
+    with pytest.raises(DataError, match=r"all in one CSV or Parquet table; those of other are in labels\.json"):
         relabel(repository, "other", {"images/000-red.png": "blue"})
 
 

@@ -42,7 +42,7 @@ def test_cached_views_take_no_time_and_are_kept() -> None:
 @pytest.mark.parametrize(
     ("epochs_before", "views", "seconds"), [(0, 5, 255.0), (2, 5, 235.0), (4, 5, 225.0), (4, 2, 205.0)]
 )
-def test_views_that_the_phase_before_also_computes_are_counted_once(
+def test_views_that_the_previous_phase_also_computes_are_counted_once(
     epochs_before: int, views: int, seconds: float
 ) -> None:
     blocks = PhaseCost(epoch=20.0, views=(10.0,) * 5, once=5.0, shared_views=3)

@@ -54,7 +54,7 @@ def test_a_contradictory_or_oversized_request_is_rejected(
     assert message in str(refused.value)
 
 
-def test_at_most_one_element_more_than_the_shape_declares_is_read() -> None:
+def test_reading_stops_one_element_after_the_declared_shape() -> None:
     payload = bytes(4 * 10**6)  # a million length prefixes of 0, each of an empty file
     tensor = make_request(data=None, shape=[3], parameters={"binary_data_size": len(payload)})
     with (

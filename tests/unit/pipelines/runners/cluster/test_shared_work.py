@@ -105,7 +105,7 @@ def test_workers_shorten_a_run_and_hardly_change_its_pod_hours() -> None:
     ]
     assert sum(work.hours for work in shared) < sum(work.hours for work in alone)
     hours = [sum(work.pods * work.hours for work in works) for works in (alone, shared)]
-    assert hours[1] == pytest.approx(hours[0], abs=0.3), "sharing must add only the start times of the pods"
+    assert hours[1] == pytest.approx(hours[0], abs=0.3), "sharing must add only the time that the pods take to start"
 
 
 @pytest.mark.parametrize(

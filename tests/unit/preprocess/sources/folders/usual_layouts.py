@@ -98,7 +98,7 @@ USUAL_LAYOUTS = (
         lines=(
             "Found 10 photos in 2 classes: cat 5, dog 5.",
             "The data is split: train 6, test 4.",
-            "The splits of each class are the folders test and train in its class folder.",
+            "Each class folder contains its splits: the folders test and train.",
         ),
     ),
     DataLayout(
