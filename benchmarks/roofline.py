@@ -123,8 +123,8 @@ def _moved_bytes(layer: "keras.Layer") -> int:
 
     if not isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
         return 0
-    tensors = (layer.input, layer.output)
-    return BYTES_PER_VALUE * sum(math.prod(tensor.shape[1:]) for tensor in tensors)
+    num_values: int = sum(math.prod(tensor.shape[1:]) for tensor in (layer.input, layer.output))
+    return BYTES_PER_VALUE * num_values
 
 
 def _inference_rate(infer: Callable[[np.ndarray], object], photos: np.ndarray) -> float:
