@@ -46,7 +46,11 @@ export function showJobs() {
   const close = h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: toggleJobs }, "×");
   byId("queue").replaceChildren(
     h("div", { class: "row between" }, h("h2", {}, "Jobs"), close),
-    h("p", { class: "soft small" }, "Jobs run one at a time. The others wait here, and keep waiting if the studio is restarted."),
+    h(
+      "p",
+      { class: "soft small" },
+      "Jobs run one at a time. The others wait here, and keep waiting if the studio is restarted.",
+    ),
     state.jobs.length
       ? h("ol", { class: "jobs" }, state.jobs.slice(0, NUM_SHOWN).map(jobItem))
       : h("p", { class: "soft" }, "No jobs yet."),
