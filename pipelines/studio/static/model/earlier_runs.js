@@ -18,8 +18,8 @@ export async function earlierRuns(panel, drawFoot) {
   const { runs } = await get("api/runs");
   const finishedRuns = runs.filter(isFinished);
   const help =
-    "If a run has the same classes as your data, training starts with its whole network, and only its output layer is " +
-    "trained further; to train more layers, choose them in Training, under Advanced. If the classes differ, the " +
+    "If a run has the same classes as your data, training starts with its whole network, and only its output layer " +
+    "is trained further; to train more layers, choose them in Training, under Advanced. If the classes differ, the " +
     "network gets a new output layer.";
   /** @param {FinishedRun} run */
   const continueFrom = async (run) => {
