@@ -67,7 +67,7 @@ def _read_levels(
             for folder, folder_split in split_candidates(inner[name]).items():
                 classes.folders[*parent, name, *stem, folder] = class_name(name), folder_split
         splits = sorted({folder for name in names for folder in inner[name]})
-        classes.notices.append(f"The splits of each class are the folders {join_names(splits)} in its class folder.")
+        classes.notices.append(f"Each class folder contains its splits: the folders {join_names(splits)}.")
     elif len(nested) == len(names) > 1 and _are_parts(names, inner, where):
         for name in names:
             for folder in inner[name]:

@@ -198,7 +198,7 @@ ALBUM_LAYOUTS = (
         lines=(
             "Found 8 photos in 2 classes: class_a 5, class_b 3.",
             "The data is split: train 6, validation 2.",
-            "The splits of each class are the folders train and val in its class folder.",
+            "Each class folder contains its splits: the folders train and val.",
         ),
     ),
     DataLayout(
