@@ -20,7 +20,7 @@ def measure() -> list[Row]:
     cv2.setNumThreads(1)
     small = [jpeg(375, 500, seed) for seed in range(40)]
     large = [jpeg(3000, 4000, seed) for seed in range(3)]
-    return [_compare(small, "500 × 375", ">= 1.8"), _compare(large, "4000 × 3000", ">= 5")]
+    return [_compare(small, "500 × 375", ">= 1.3"), _compare(large, "4000 × 3000", ">= 5")]
 
 
 def _compare(photos: Sequence[bytes], name: str, target: str) -> Row:

@@ -46,7 +46,7 @@ def measure() -> list[Row]:
             ours=f"{1000 * ours:.1f} ms",
             baseline=f"{1000 * bare:.1f} ms, bare Starlette + uvicorn",
             ratio=ours / bare,
-            target="<= 1.2",
+            target="<= 1.3",
             memory_mb=memory,
         ),
         Row(
