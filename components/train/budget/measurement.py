@@ -7,8 +7,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import keras
@@ -97,17 +96,20 @@ class Sample:
         return values
 
 
-def measure_phases(network: Network, photos: Photographs, params: TrainParams) -> tuple[PhaseCost, ...]:
-    """Measures the cost of each phase, in seconds."""
+def measure_phases(
+    network: Network, photos: Photographs, params: TrainParams, measured: Sequence[PhaseCost] = ()
+) -> tuple[PhaseCost, ...]:
+    """Measures the cost of each phase, in seconds; `measured`: the known costs of the first phases."""
     costs: list[PhaseCost] = []
-    shared_views, shares_validation = 0, False
+    shared_views = 0
     for number, phase in enumerate(params.all_phases, start=1):
-        with _unchanged(network.model):
-            cost = _measure_phase(network, photos, phase, params, shares_validation=shares_validation)
-        costs.append(replace(cost, shared_views=shared_views))
-        training, validation = features_ahead(network, photos, params, number)
-        shared_views = sum(seconds > 0 for seconds, _ in zip(cost.views, training, strict=False))
-        shares_validation = bool(shared_views and validation)
+        if number <= len(measured):
+            costs.append(measured[number - 1])
+        else:
+            with _unchanged(network.model):
+                costs.append(_measure_phase(network, photos, phase, params, shared_views))
+        training, _ = features_ahead(network, photos, params, number)
+        shared_views = sum(seconds > 0 for seconds, _ in zip(costs[-1].views, training, strict=False))
     return tuple(costs)
 
 
@@ -118,7 +120,7 @@ def measure_inference(network: Network, photos: Photographs, params: TrainParams
 
 
 def _measure_phase(
-    network: Network, photos: Photographs, phase: Phase, params: TrainParams, *, shares_validation: bool
+    network: Network, photos: Photographs, phase: Phase, params: TrainParams, shared_views: int
 ) -> PhaseCost:
     """Measures a phase.
 
@@ -127,7 +129,8 @@ def _measure_phase(
         photos: the photos for training and validation.
         phase: the resolved phase.
         params: the resolved train section.
-        shares_validation: whether the phase before also computes the features of the validation photos.
+        shared_views: the number of first views that the phase before also computes; if there are any, it also computes
+            the features of the validation photos.
     """
     selection = select(network, phase)
     if not selection.trained:
@@ -147,7 +150,7 @@ def _measure_phase(
             once = time.monotonic() - start
             seconds, values = time_inference(infer, requests[0], np.dtype(params.cache_precision))
             views = tuple(seconds * len(photos.training) * is_missing for is_missing in cache.missing(requests[0]))
-            num_validation = 0 if shares_validation else len(photos.validation) * sum(cache.missing(requests[1]))
+            num_validation = 0 if shared_views else len(photos.validation) * sum(cache.missing(requests[1]))
             once = (once if any(views) else 0.0) + seconds * num_validation
             training = Sample(values.astype(np.float32), photos.training.labels)
             validation = Sample(values.astype(np.float32), photos.validation.labels)
@@ -170,7 +173,7 @@ def _measure_phase(
         f", {sum(views) / len(views):.1f} s for the frozen features of a view" if views else "",
     )
     epoch = UPKEEP * (len(batches) * clock.seconds_per_batch + validation_seconds)
-    return PhaseCost(epoch, views, once + clock.seconds_at_start + seconds_at_start)
+    return PhaseCost(epoch, views, once + clock.seconds_at_start + seconds_at_start, shared_views)
 
 
 def time_inference(infer: Infer, request: FeatureRequest, dtype: np.dtype) -> tuple[float, np.ndarray]:

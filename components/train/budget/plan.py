@@ -19,8 +19,8 @@ class PhaseCost:
         epoch: the cost of one epoch, including its validation.
         views: the cost of the frozen features of each view of the training photos; 0 if they are cached. Empty if the
             phase does not use cached features.
-        shared_views: the number of first views that the phase before also computes, in the same pass as its own.
         once: the cost of everything else: the features of the validation photos, and compilation.
+        shared_views: the number of first views that the phase before also computes, in the same pass as its own.
     """
 
     epoch: float

@@ -96,15 +96,17 @@ def settle_budget(
         deadline = Deadline(limit - elapsed_seconds() - later)
         return Settled(settled, deadline, BudgetFacts(minutes=minutes, estimated_seconds=None, plan=text))
 
-    def plan_training(params: TrainParams) -> tuple[Plan | None, Sequence[PhaseCost]]:
-        costs = measure_phases(network, photos, params)
+    def plan_training(
+        params: TrainParams, measured: Sequence[PhaseCost] = ()
+    ) -> tuple[Plan | None, Sequence[PhaseCost]]:
+        costs = measure_phases(network, photos, params, measured)
         seconds = (1 - RESERVE) * limit - elapsed_seconds() - later
         return make_plan(costs, [phase.epochs for phase in params.all_phases], params.views, seconds), costs
 
     plan, costs = plan_training(params)
     narrower = train_fewer_blocks(params)
     if narrower is not None and (kept := kept_share(plan, params)) < LEAST_KEPT:
-        narrower_plan, narrower_costs = plan_training(narrower)
+        narrower_plan, narrower_costs = plan_training(narrower, costs[:-1])  # only the last phase differs
         if kept_share(narrower_plan, narrower) > kept:
             log.info("The last phase trains %s instead of blocks, so that the limit allows more epochs.", FEWER_BLOCKS)
             plan, costs, params = narrower_plan, narrower_costs, narrower

@@ -44,7 +44,7 @@ def test_fewer_blocks_are_trained_if_that_allows_more_epochs(
 ) -> None:
     measured: list[Any] = []
 
-    def measure(_network: Any, _photos: Any, params: TrainParams) -> tuple[PhaseCost, ...]:
+    def measure(_network: Any, _photos: Any, params: TrainParams, _measured: Any) -> tuple[PhaseCost, ...]:
         measured.append(params.all_phases[-1].trainable)
         return (PhaseCost(1.0), PhaseCost(1.0))
 
