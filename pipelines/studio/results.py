@@ -187,7 +187,8 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
     if summary is not None:
         line |= {
             "data": summary["dataset"]["name"],
-            "photos": _identify_photos(folder.path / "evaluation" / "predictions.parquet"),
+            "photos": _identify_photos(folder.path / "evaluation" / "predictions.parquet")
+            or summary["dataset"]["fingerprint"],
             "model": summary["model"]["name"].replace("_", " "),
             "kind": summary["model"]["kind"],
             "num_parameters": summary["model"]["num_parameters"],
@@ -204,15 +205,19 @@ def _summarize_run(folder: runs.RunFolder) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _identify_photos(path: Path) -> str:
+def _identify_photos(path: Path) -> str | None:
     """A digest of the validation photos and their labels: runs with the same digest can be compared.
 
-    It does not depend on the size of the prepared photos, unlike the fingerprint of the data set.
+    It does not depend on the size of the prepared photos, unlike the fingerprint of the data set. None if the table of
+    predictions is missing or damaged.
     """
     import pyarrow.parquet as pq
 
     columns = ["image_id", "label"]
-    rows = pq.read_table(path, columns=columns, filters=[("split", "=", "validation")]).to_pylist()
+    try:
+        rows = pq.read_table(path, columns=columns, filters=[("split", "=", "validation")]).to_pylist()
+    except (OSError, ValueError):  # pyarrow's error for damaged files is a ValueError
+        return None
     pairs = sorted((row["image_id"], row["label"]) for row in rows)
     return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
 

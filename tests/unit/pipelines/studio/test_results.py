@@ -189,6 +189,12 @@ def test_runs_are_ranked_together_if_their_validation_photos_are_the_same(
     assert together["data"] != apart["data"]
 
 
+def test_a_run_without_its_table_of_predictions_is_still_listed(client_with_run: Client, tmp_path: Path) -> None:
+    (tmp_path / "runs" / RUN / "evaluation" / "predictions.parquet").unlink()
+    (board,) = client_with_run.get("/api/runs").json()["boards"]
+    assert board["runs"] == [RUN]
+
+
 @pytest.mark.proof
 def test_promoting_a_finished_run_applies_the_gate_again(
     client: Client, tmp_path: Path, mlflow_store: str, capsys: pytest.CaptureFixture[str]
