@@ -19,7 +19,7 @@ PHOTO_SUFFIXES: Final = (
     *(".heic", ".heif", ".avif"),
 )
 MAX_PARTS: Final = 6
-"""A name with several parts must be the complete path relative to the data folder or to the label file's folder."""
+"""A name with more parts than this must be the complete path relative to the data folder or to the label file's."""
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
