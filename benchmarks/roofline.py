@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.frozen_backbone import BATCH_SIZE, SIDE, build_mobilenet, train, write_dataset
-from benchmarks.table import Row, peak_memory_mb
+from benchmarks.table import Row, peak_memory_mb, time_by_turns
 
 if TYPE_CHECKING:
     import keras
@@ -129,14 +129,8 @@ def _moved_bytes(layer: "keras.Layer") -> int:
 
 def _inference_rate(infer: Callable[[np.ndarray], object], photos: np.ndarray) -> float:
     batches = [photos[start : start + BATCH_SIZE] for start in range(0, BATCH_SIZE * NUM_BATCHES, BATCH_SIZE)]
-    return BATCH_SIZE * NUM_BATCHES / statistics.median(_seconds_of(infer, batches) for _ in range(ROUNDS))
-
-
-def _seconds_of(infer: Callable[[np.ndarray], object], batches: list[np.ndarray]) -> float:
-    start = time.perf_counter()
-    for batch in batches:
-        infer(batch)
-    return time.perf_counter() - start
+    (seconds,) = time_by_turns(lambda: [infer(batch) for batch in batches], rounds=ROUNDS)
+    return BATCH_SIZE * NUM_BATCHES / seconds
 
 
 def _row(what: str, rate: float, roof: Roof, layers: Iterable["keras.Layer"], *, target: str, factor: int = 1) -> Row:

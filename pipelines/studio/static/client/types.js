@@ -139,7 +139,6 @@
  * @property {number} val_accuracy
  * @property {number} [phase]
  * @property {number} [images_per_second]
- * @property {number} [seconds_left]
  * @property {number} [learning_rate]
  */
 
@@ -149,7 +148,6 @@
  * @property {number} planned
  * @property {number} [phase]
  * @property {number} done The completed share of the epoch.
- * @property {number} [seconds_left]
  */
 /**
  * @typedef {object} Trial

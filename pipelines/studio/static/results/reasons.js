@@ -10,7 +10,7 @@ const MAX_SHOWN_LENGTH = 160;
  * @param {{ reasons: string[] }} gate
  */
 export function verdictReasons(gate) {
-  const text = h("p", {}, reasonsText(gate));
-  if (reasonsText(gate).length <= MAX_SHOWN_LENGTH) return text;
-  return h("details", { class: "reasons" }, h("summary", {}, "Why?"), text);
+  const text = reasonsText(gate);
+  const paragraph = h("p", {}, text);
+  return text.length > MAX_SHOWN_LENGTH ? h("details", {}, h("summary", {}, "Why?"), paragraph) : paragraph;
 }
